@@ -1,0 +1,9 @@
+//! The dataflow of warcdl.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod exclusion;
+pub mod message;
+
+pub use exclusion::{Exclusion, LegacyCounter};
+pub use message::{Input, Meta, Position, Prepared, RecordKey, WarcId};

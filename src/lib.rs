@@ -1,0 +1,4 @@
+//! The node of warcdl: sources, filter, preparation, model, sink, roles.
+#![warn(missing_docs)]
+
+pub mod source;
