@@ -2,8 +2,11 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod credit;
 pub mod exclusion;
 pub mod message;
+pub mod metrics;
+pub mod wire;
 
 pub use exclusion::{Exclusion, LegacyCounter};
 pub use message::{Input, Meta, Position, Prepared, RecordKey, WarcId};

@@ -1,0 +1,3 @@
+//! m
+/// f
+pub enum ReaderFigure {}

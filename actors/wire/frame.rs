@@ -1,0 +1,362 @@
+//! The registry of frame types, so that no number is used twice, and the layout of every frame but the record's.
+//!
+//! A frame on the wire is `u32 length, u8 type, fields`; the length counts the type byte and the fields.
+//!
+//! | type | name | way | fields |
+//! |---|---|---|---|
+//! | `0x01` | HELLO | r→n | `u16 version, u16 schema, [16] nonce, string name` |
+//! | `0x02` | CHALLENGE | n→r | `u16 version, u16 schema, [16] nonce, [32] proof` |
+//! | `0x03` | PROOF | r→n | `[32] proof` |
+//! | `0x04` | WELCOME | n→r | `u64 session, u64 granted, u32 max record, bytes job` |
+//! | `0x05` | REFUSED | n→r | `string reason` |
+//! | `0x10` | READY | r→n | |
+//! | `0x11` | LEASE | n→r | `u32 warc, u32 epoch, position start, u64 size, string name, string etag` |
+//! | `0x12` | GRANT | n→r | `u64 granted` |
+//! | `0x13` | FINISH | n→r | |
+//! | `0x20` | RECORD | r→n | see [`super::record`] |
+//! | `0x21` | PROGRESS | r→n | `u32 warc, u32 epoch, progress` |
+//! | `0x22` | LEASE_END | r→n | `u32 warc, u32 epoch, progress, u8 failed, string message` |
+//! | `0x30` | STATS | r→n | `u8 n, n × u64` in the order of [`ReaderFigure`](crate::metrics::ReaderFigure) |
+//! | `0x31` | PING | n→r | |
+//!
+//! `position` is `u64 offset, u32 ordinal`; `progress` is `position next, u64 bytes_read, u8 n, n × (u8 reason, u32 count)`;
+//! `bytes` and `string` are `u32 length` and that many bytes.
+
+use super::WireError;
+use super::field::{Fields, prefixed, put_bytes};
+use crate::exclusion::Exclusion;
+use crate::message::{Position, Prepared, WarcId};
+use bytes::{BufMut, Bytes, BytesMut};
+
+macro_rules! frame_types {
+    ($( $variant:ident = $code:literal, $name:literal; )+) => {
+        /// The number of a frame on the wire.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        #[allow(missing_docs)]
+        pub enum FrameType { $( $variant = $code, )+ }
+
+        impl FrameType {
+            /// Every frame type.
+            pub const ALL: &'static [FrameType] = &[ $( FrameType::$variant, )+ ];
+
+            /// Its name in errors and documents.
+            pub const fn name(self) -> &'static str { match self { $( FrameType::$variant => $name, )+ } }
+
+            /// The type with this number.
+            pub const fn from_code(code: u8) -> Option<FrameType> {
+                match code { $( $code => Some(FrameType::$variant), )+ _ => None }
+            }
+        }
+    };
+}
+
+frame_types! {
+    Hello = 0x01, "HELLO";
+    Challenge = 0x02, "CHALLENGE";
+    Proof = 0x03, "PROOF";
+    Welcome = 0x04, "WELCOME";
+    Refused = 0x05, "REFUSED";
+    Ready = 0x10, "READY";
+    Lease = 0x11, "LEASE";
+    Grant = 0x12, "GRANT";
+    Finish = 0x13, "FINISH";
+    Record = 0x20, "RECORD";
+    Progress = 0x21, "PROGRESS";
+    LeaseEnd = 0x22, "LEASE_END";
+    Stats = 0x30, "STATS";
+    Ping = 0x31, "PING";
+}
+
+impl FrameType {
+    /// Whether the frame spends credit: it can be large, or be sent as often as the archive has records.
+    pub const fn is_data(self) -> bool {
+        matches!(self, FrameType::Record | FrameType::Progress | FrameType::LeaseEnd)
+    }
+}
+
+/// Work for a reader: an archive, from a position to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The archive's number in this run.
+    pub warc: WarcId,
+    /// How often the archive has been leased before; frames of an older epoch are refused.
+    pub epoch: u32,
+    /// The first record to read.
+    pub start: Position,
+    /// Size of the stored file in bytes, as listed; 0 if not known.
+    pub size: u64,
+    /// Path or URI.
+    pub name: String,
+    /// Entity tag as listed; empty if none.
+    pub etag: String,
+}
+
+/// How far a lease has come. Deltas (`excluded`) count since the frame before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Where a successor would go on: everything before is in this frame or an earlier one.
+    pub next: Position,
+    /// Bytes of the stored file read so far, counted from its start.
+    pub bytes_read: u64,
+    /// Records excluded since the frame before, by reason.
+    pub excluded: Vec<(Exclusion, u32)>,
+}
+
+/// A record, and the progress up to and including it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordFrame {
+    /// The archive.
+    pub warc: WarcId,
+    /// Epoch of the lease.
+    pub epoch: u32,
+    /// Where the record starts.
+    pub at: Position,
+    /// How far the lease has come.
+    pub progress: Progress,
+    /// The record.
+    pub prepared: Prepared,
+}
+
+/// The end of a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseEnd {
+    /// The archive.
+    pub warc: WarcId,
+    /// Epoch of the lease.
+    pub epoch: u32,
+    /// How far the lease has come.
+    pub progress: Progress,
+    /// Why it ended before the end of the archive, if it did.
+    pub failure: Option<String>,
+}
+
+/// A reader's own figures, cumulative since its start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats(pub Vec<u64>);
+
+/// Everything that the two sides say to each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Frame {
+    Hello { version: u16, schema: u16, nonce: [u8; 16], name: String },
+    Challenge { version: u16, schema: u16, nonce: [u8; 16], proof: [u8; 32] },
+    Proof { proof: [u8; 32] },
+    Welcome { session: u64, granted: u64, max_record: u32, job: Bytes },
+    Refused { reason: String },
+    Ready,
+    Lease(Lease),
+    Grant { granted: u64 },
+    Finish,
+    Record(Box<RecordFrame>),
+    Progress { warc: WarcId, epoch: u32, progress: Progress },
+    LeaseEnd(LeaseEnd),
+    Stats(Stats),
+    Ping,
+}
+
+impl Frame {
+    /// The type of this frame.
+    pub const fn frame_type(&self) -> FrameType {
+        match self {
+            Frame::Hello { .. } => FrameType::Hello,
+            Frame::Challenge { .. } => FrameType::Challenge,
+            Frame::Proof { .. } => FrameType::Proof,
+            Frame::Welcome { .. } => FrameType::Welcome,
+            Frame::Refused { .. } => FrameType::Refused,
+            Frame::Ready => FrameType::Ready,
+            Frame::Lease(_) => FrameType::Lease,
+            Frame::Grant { .. } => FrameType::Grant,
+            Frame::Finish => FrameType::Finish,
+            Frame::Record(_) => FrameType::Record,
+            Frame::Progress { .. } => FrameType::Progress,
+            Frame::LeaseEnd(_) => FrameType::LeaseEnd,
+            Frame::Stats(_) => FrameType::Stats,
+            Frame::Ping => FrameType::Ping,
+        }
+    }
+
+    /// Bytes of the type and the fields: what the length prefix says, and what the frame costs in credit.
+    pub fn encoded_len(&self) -> usize {
+        1 + match self {
+            Frame::Hello { name, .. } => 2 + 2 + 16 + prefixed(name.len()),
+            Frame::Challenge { .. } => 2 + 2 + 16 + 32,
+            Frame::Proof { .. } => 32,
+            Frame::Welcome { job, .. } => 8 + 8 + 4 + prefixed(job.len()),
+            Frame::Refused { reason } => prefixed(reason.len()),
+            Frame::Ready | Frame::Finish | Frame::Ping => 0,
+            Frame::Lease(lease) => 4 + 4 + 12 + 8 + prefixed(lease.name.len()) + prefixed(lease.etag.len()),
+            Frame::Grant { .. } => 8,
+            Frame::Record(record) => record.encoded_len(),
+            Frame::Progress { progress, .. } => 4 + 4 + progress.encoded_len(),
+            Frame::LeaseEnd(end) => {
+                4 + 4 + end.progress.encoded_len() + 1 + prefixed(end.failure.as_deref().unwrap_or("").len())
+            }
+            Frame::Stats(Stats(values)) => 1 + 8 * values.len(),
+        }
+    }
+
+    /// Appends the type and the fields.
+    pub fn encode(&self, out: &mut BytesMut) {
+        out.put_u8(self.frame_type() as u8);
+        match self {
+            Frame::Hello { version, schema, nonce, name } => {
+                out.put_u16_le(*version);
+                out.put_u16_le(*schema);
+                out.extend_from_slice(nonce);
+                put_bytes(out, name.as_bytes());
+            }
+            Frame::Challenge { version, schema, nonce, proof } => {
+                out.put_u16_le(*version);
+                out.put_u16_le(*schema);
+                out.extend_from_slice(nonce);
+                out.extend_from_slice(proof);
+            }
+            Frame::Proof { proof } => out.extend_from_slice(proof),
+            Frame::Welcome { session, granted, max_record, job } => {
+                out.put_u64_le(*session);
+                out.put_u64_le(*granted);
+                out.put_u32_le(*max_record);
+                put_bytes(out, job);
+            }
+            Frame::Refused { reason } => put_bytes(out, reason.as_bytes()),
+            Frame::Ready | Frame::Finish | Frame::Ping => {}
+            Frame::Lease(lease) => {
+                out.put_u32_le(lease.warc);
+                out.put_u32_le(lease.epoch);
+                put_position(out, lease.start);
+                out.put_u64_le(lease.size);
+                put_bytes(out, lease.name.as_bytes());
+                put_bytes(out, lease.etag.as_bytes());
+            }
+            Frame::Grant { granted } => out.put_u64_le(*granted),
+            Frame::Record(record) => record.encode(out),
+            Frame::Progress { warc, epoch, progress } => {
+                out.put_u32_le(*warc);
+                out.put_u32_le(*epoch);
+                progress.encode(out);
+            }
+            Frame::LeaseEnd(end) => {
+                out.put_u32_le(end.warc);
+                out.put_u32_le(end.epoch);
+                end.progress.encode(out);
+                out.put_u8(u8::from(end.failure.is_some()));
+                put_bytes(out, end.failure.as_deref().unwrap_or("").as_bytes());
+            }
+            Frame::Stats(Stats(values)) => {
+                out.put_u8(values.len() as u8);
+                values.iter().for_each(|&value| out.put_u64_le(value));
+            }
+        }
+    }
+
+    /// Reads one frame: the type byte and the fields, without the length prefix.
+    pub fn decode(mut payload: Bytes) -> Result<Frame, WireError> {
+        if payload.is_empty() {
+            return Err(WireError::Short { frame: "any", field: "type" });
+        }
+        let code = payload.split_to(1)[0];
+        let frame_type = FrameType::from_code(code).ok_or(WireError::UnknownFrame(code))?;
+        let mut fields = Fields::new(frame_type.name(), payload);
+        let f = &mut fields;
+        let frame = match frame_type {
+            FrameType::Hello => Frame::Hello {
+                version: f.u16("version")?,
+                schema: f.u16("schema")?,
+                nonce: f.array("nonce")?,
+                name: f.string("name")?,
+            },
+            FrameType::Challenge => Frame::Challenge {
+                version: f.u16("version")?,
+                schema: f.u16("schema")?,
+                nonce: f.array("nonce")?,
+                proof: f.array("proof")?,
+            },
+            FrameType::Proof => Frame::Proof { proof: f.array("proof")? },
+            FrameType::Welcome => Frame::Welcome {
+                session: f.u64("session")?,
+                granted: f.u64("granted")?,
+                max_record: f.u32("max record")?,
+                job: f.bytes("job")?,
+            },
+            FrameType::Refused => Frame::Refused { reason: f.string("reason")? },
+            FrameType::Ready => Frame::Ready,
+            FrameType::Lease => Frame::Lease(Lease {
+                warc: f.u32("warc")?,
+                epoch: f.u32("epoch")?,
+                start: take_position(f, "start")?,
+                size: f.u64("size")?,
+                name: f.string("name")?,
+                etag: f.string("etag")?,
+            }),
+            FrameType::Grant => Frame::Grant { granted: f.u64("granted")? },
+            FrameType::Finish => Frame::Finish,
+            FrameType::Record => Frame::Record(Box::new(RecordFrame::decode(f)?)),
+            FrameType::Progress => {
+                Frame::Progress { warc: f.u32("warc")?, epoch: f.u32("epoch")?, progress: Progress::decode(f)? }
+            }
+            FrameType::LeaseEnd => {
+                let (warc, epoch, progress) = (f.u32("warc")?, f.u32("epoch")?, Progress::decode(f)?);
+                let failed = match f.u8("failed")? {
+                    0 => false,
+                    1 => true,
+                    other => return Err(f.bad("failed", other.into())),
+                };
+                let message = f.string("message")?;
+                Frame::LeaseEnd(LeaseEnd { warc, epoch, progress, failure: failed.then_some(message) })
+            }
+            FrameType::Stats => {
+                let n = f.u8("n")?;
+                Frame::Stats(Stats((0..n).map(|_| f.u64("value")).collect::<Result<_, _>>()?))
+            }
+            FrameType::Ping => Frame::Ping,
+        };
+        fields.end()?;
+        Ok(frame)
+    }
+}
+
+impl Progress {
+    /// Bytes of the fields.
+    pub fn encoded_len(&self) -> usize {
+        12 + 8 + 1 + 5 * self.excluded.len()
+    }
+
+    /// Appends the fields.
+    pub fn encode(&self, out: &mut BytesMut) {
+        put_position(out, self.next);
+        out.put_u64_le(self.bytes_read);
+        out.put_u8(self.excluded.len() as u8);
+        for &(reason, count) in &self.excluded {
+            out.put_u8(reason as u8);
+            out.put_u32_le(count);
+        }
+    }
+
+    /// Reads the fields.
+    pub fn decode(f: &mut Fields) -> Result<Progress, WireError> {
+        let (next, bytes_read, n) = (take_position(f, "next")?, f.u64("bytes read")?, f.u8("reasons")?);
+        let excluded = (0..n)
+            .map(|_| {
+                let code = f.u8("reason")?;
+                let reason = Exclusion::from_code(code).ok_or_else(|| f.bad("reason", code.into()))?;
+                Ok((reason, f.u32("count")?))
+            })
+            .collect::<Result<_, WireError>>()?;
+        Ok(Progress { next, bytes_read, excluded })
+    }
+}
+
+/// Appends a position.
+pub fn put_position(out: &mut BytesMut, position: Position) {
+    out.put_u64_le(position.offset);
+    out.put_u32_le(position.ordinal);
+}
+
+/// Reads a position.
+pub fn take_position(f: &mut Fields, field: &'static str) -> Result<Position, WireError> {
+    Ok(Position { offset: f.u64(field)?, ordinal: f.u32(field)? })
+}
+
+#[cfg(test)]
+mod tests;
