@@ -4,8 +4,11 @@
 
 pub mod credit;
 pub mod exclusion;
+pub mod lease;
+pub mod ledger;
 pub mod message;
 pub mod metrics;
+pub mod port;
 pub mod wire;
 
 pub use exclusion::{Exclusion, LegacyCounter};
