@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod batch;
 pub mod credit;
 pub mod exclusion;
+pub mod fair;
 pub mod lease;
 pub mod ledger;
 pub mod message;
