@@ -2,9 +2,20 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod reader;
+pub mod session;
+pub mod listener;
+pub mod dispatcher;
+pub mod interleaver;
+pub mod batcher;
+pub mod inference;
+pub mod writer;
+pub mod pipeline;
+
 pub mod batch;
 pub mod credit;
 pub mod exclusion;
+pub mod exit;
 pub mod fair;
 pub mod lease;
 pub mod ledger;

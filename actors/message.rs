@@ -1,5 +1,7 @@
 //! What travels down the pipeline: where a record stands, what is known of it, and what the model gets of it.
 
+use crate::credit::CreditLease;
+use actix::{Message, Recipient};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -101,4 +103,49 @@ pub struct Prepared {
     pub input: Input,
     /// What is stored of a positive: the text as UTF-8, or the picture's original bytes.
     pub keep: Bytes,
+}
+
+/// A record on the GPU node, with the credit that it occupies.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Which record it is.
+    pub key: RecordKey,
+    /// The record.
+    pub prepared: Prepared,
+    /// Its part of its reader's window; given back when the record is freed.
+    pub credit: CreditLease,
+}
+
+/// Records that the model scores together. [`batcher`](crate::batcher) → [`inference`](crate::inference).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Batch {
+    /// The records, shortest first.
+    pub records: Vec<Admitted>,
+    /// Whom to tell that the device has room again.
+    pub done: Recipient<BatchDone>,
+}
+
+/// A device has finished a batch. [`inference`](crate::inference) → [`batcher`](crate::batcher).
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct BatchDone;
+
+/// A batch with its scores. [`inference`](crate::inference) → [`writer`](crate::writer).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Scored {
+    /// The records.
+    pub records: Vec<Admitted>,
+    /// One score a record.
+    pub scores: Vec<f32>,
+}
+
+/// No more records will come. [`dispatcher`](crate::dispatcher) → [`interleaver`](crate::interleaver) →
+/// [`batcher`](crate::batcher), and to the [`writer`](crate::writer).
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct EndOfStream {
+    /// Records that were delivered in the whole run.
+    pub delivered: u64,
 }

@@ -58,10 +58,10 @@ impl Decoder for FrameCodec {
     }
 }
 
-impl Encoder<&Frame> for FrameCodec {
+impl Encoder<Frame> for FrameCodec {
     type Error = WireError;
 
-    fn encode(&mut self, frame: &Frame, dst: &mut BytesMut) -> Result<(), WireError> {
+    fn encode(&mut self, frame: Frame, dst: &mut BytesMut) -> Result<(), WireError> {
         let len = frame.encoded_len();
         if len > self.lengths.max_frame_length() {
             return Err(WireError::Io(std::io::Error::new(
@@ -86,7 +86,7 @@ mod tests {
         let mut wire = BytesMut::new();
         let mut codec = FrameCodec::new();
         for frame in &frames {
-            codec.encode(frame, &mut wire).unwrap();
+            codec.encode(frame.clone(), &mut wire).unwrap();
         }
         for step in 1..=wire.len() {
             let (mut codec, mut buffer, mut arrived) = (FrameCodec::new(), BytesMut::new(), Vec::new());

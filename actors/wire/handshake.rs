@@ -107,7 +107,7 @@ pub async fn introduce<IO: AsyncRead + AsyncWrite + Unpin>(
     let mut nonce = [0; 16];
     fill_random(&mut nonce)?;
     let hello = Frame::Hello { version: PROTOCOL_VERSION, schema: RECORD_SCHEMA, nonce, name: name.to_owned() };
-    framed.send(&hello).await?;
+    framed.send(hello).await?;
     let node_nonce = match next(framed).await? {
         Frame::Challenge { version, schema, nonce: node_nonce, proof } => {
             check_version(version, schema)?;
@@ -120,7 +120,7 @@ pub async fn introduce<IO: AsyncRead + AsyncWrite + Unpin>(
     let proof = secret.mac(b"reader", &nonce, &node_nonce).finalize().into_bytes().into();
     // The node has proved itself: its job description may be long.
     framed.codec_mut().set_limit(MAX_JOB_BYTES + 64);
-    framed.send(&Frame::Proof { proof }).await?;
+    framed.send(Frame::Proof { proof }).await?;
     match next(framed).await? {
         Frame::Welcome { session, granted, max_record, job } => {
             framed.codec_mut().set_limit(super::MAX_CONTROL_FRAME.max(max_record as usize));
@@ -150,7 +150,7 @@ pub async fn admit<IO: AsyncRead + AsyncWrite + Unpin>(
     fill_random(&mut node_nonce)?;
     let proof = secret.mac(b"gpu", &nonce, &node_nonce).finalize().into_bytes().into();
     let challenge = Frame::Challenge { version: PROTOCOL_VERSION, schema: RECORD_SCHEMA, nonce: node_nonce, proof };
-    framed.send(&challenge).await?;
+    framed.send(challenge).await?;
     match next(framed).await? {
         Frame::Proof { proof } => {
             if secret.mac(b"reader", &nonce, &node_nonce).verify_slice(&proof).is_err() {
@@ -161,7 +161,7 @@ pub async fn admit<IO: AsyncRead + AsyncWrite + Unpin>(
     }
     let Welcome { session, granted, max_record, job } = welcome;
     framed.codec_mut().set_limit(MAX_JOB_BYTES + 64);
-    framed.send(&Frame::Welcome { session, granted, max_record, job }).await?;
+    framed.send(Frame::Welcome { session, granted, max_record, job }).await?;
     framed.codec_mut().set_limit(super::MAX_CONTROL_FRAME.max(max_record as usize));
     Ok(name)
 }
@@ -171,7 +171,7 @@ async fn refuse<IO: AsyncRead + AsyncWrite + Unpin>(
     error: HandshakeError,
 ) -> HandshakeError {
     // The peer may be gone already; the error that is returned is the one that matters.
-    let _ = framed.send(&Frame::Refused { reason: error.to_string() }).await;
+    let _ = framed.send(Frame::Refused { reason: error.to_string() }).await;
     error
 }
 
@@ -251,9 +251,9 @@ mod tests {
                 nonce: [0; 16],
                 name: "x".into(),
             };
-            reader.send(&hello).await.unwrap();
+            reader.send(hello).await.unwrap();
             next(&mut reader).await.unwrap();
-            reader.send(&Frame::Proof { proof: [0; 32] }).await.unwrap();
+            reader.send(Frame::Proof { proof: [0; 32] }).await.unwrap();
             next(&mut reader).await.unwrap()
         };
         let secret = JobSecret::new(b"s");
@@ -267,7 +267,7 @@ mod tests {
         let (a, b) = tokio::io::duplex(1 << 16);
         let (mut reader, mut node) = (Framed::new(a, FrameCodec::new()), Framed::new(b, FrameCodec::new()));
         let hello = Frame::Hello { version: 99, schema: 1, nonce: [0; 16], name: "old".into() };
-        reader.send(&hello).await.unwrap();
+        reader.send(hello).await.unwrap();
         let secret = JobSecret::new(b"s");
         let (answer, node) = tokio::join!(next(&mut reader), admit(&mut node, &secret, welcome()));
         assert!(matches!(answer.unwrap(), Frame::Refused { reason } if reason.contains("version 99")));

@@ -1,0 +1,129 @@
+//! The listener: accepts connections, sees the handshake through, and starts a session for each reader.
+
+use crate::dispatcher::Dispatcher;
+use crate::exit::FaultSender;
+use crate::interleaver::Interleaver;
+use crate::metrics::{ReaderMetrics, SessionMetrics};
+use crate::session::{Session, SessionParts};
+use crate::wire::handshake::{Welcome, admit};
+use crate::wire::{FrameCodec, JobSecret, RECORD_OVERHEAD};
+use actix::Addr;
+use actix_rt::ArbiterHandle;
+use bytes::Bytes;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::codec::Framed;
+
+/// Peers that may be in the handshake at once; further ones wait in the kernel's queue.
+const MAX_HANDSHAKES: usize = 64;
+/// How long a peer may take for its handshake.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Limits of a reader's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkLimits {
+    /// Bytes that one reader may have under way; at least `max_record` and [`RECORD_OVERHEAD`].
+    pub window: u64,
+    /// Longest data frame in bytes.
+    pub max_record: u32,
+    /// Silence after which a reader is given up.
+    pub patience: Duration,
+}
+
+impl LinkLimits {
+    /// Limits for prepared records of at most `max_record` bytes; the window grows to hold one of them at least.
+    pub fn new(window: u64, max_record: u32, patience: Duration) -> LinkLimits {
+        let max_record = max_record.saturating_add(RECORD_OVERHEAD as u32);
+        LinkLimits { window: window.max(max_record.into()), max_record, patience }
+    }
+}
+
+/// What the listener is made of.
+pub struct Listener {
+    /// The bound socket.
+    pub socket: TcpListener,
+    /// The job's secret.
+    pub secret: JobSecret,
+    /// The job's description for the readers.
+    pub job: Bytes,
+    /// Held by every session, so that its other end tells when the last one is gone.
+    pub alive: mpsc::Sender<Infallible>,
+    /// Limits of each connection.
+    pub limits: LinkLimits,
+    /// Threads on which sessions run, in turn.
+    pub arbiters: Vec<ArbiterHandle>,
+    /// Where records go.
+    pub interleaver: Addr<Interleaver>,
+    /// Where progress goes.
+    pub dispatcher: Addr<Dispatcher>,
+    /// Figures.
+    pub metrics: SessionMetrics,
+    /// The readers' figures.
+    pub reader_metrics: ReaderMetrics,
+    /// Where faults go.
+    pub faults: FaultSender,
+}
+
+impl Listener {
+    /// Accepts until it is dropped.
+    pub async fn run(self) {
+        let this = Arc::new(self);
+        let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+        for id in 1.. {
+            let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else { return };
+            let stream = match this.socket.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, or a peer that went at once: the next one may succeed.
+                    tracing::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let arbiter = this.arbiters[id as usize % this.arbiters.len()].clone();
+            let this = Arc::clone(&this);
+            arbiter.spawn(async move {
+                this.greet(id, stream).await;
+                drop(permit);
+            });
+        }
+    }
+
+    async fn greet(&self, id: u64, stream: TcpStream) {
+        let peer = stream.peer_addr().map_or_else(|_| "?".to_owned(), |peer| peer.to_string());
+        // Small frames (grants, leases) must not wait for an acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let mut framed = Framed::new(stream, FrameCodec::new());
+        let LinkLimits { window, max_record, patience } = self.limits;
+        let welcome = Welcome { session: id, granted: window, max_record, job: self.job.clone() };
+        let name = match tokio::time::timeout(HANDSHAKE_DEADLINE, admit(&mut framed, &self.secret, welcome)).await {
+            Ok(Ok(name)) => name,
+            Ok(Err(error)) => {
+                self.metrics.refused.inc();
+                tracing::warn!(%peer, "connection refused: {error}");
+                return;
+            }
+            Err(_) => {
+                self.metrics.refused.inc();
+                tracing::warn!(%peer, "connection refused: no handshake within {HANDSHAKE_DEADLINE:?}");
+                return;
+            }
+        };
+        let parts = SessionParts {
+            id,
+            name: format!("{name}@{peer}"),
+            window,
+            patience,
+            interleaver: self.interleaver.clone(),
+            dispatcher: self.dispatcher.clone(),
+            metrics: self.metrics.clone(),
+            reader_metrics: self.reader_metrics.clone(),
+            faults: self.faults.clone(),
+            alive: self.alive.clone(),
+        };
+        Session::start_on(framed, parts);
+    }
+}

@@ -1,0 +1,406 @@
+//! The reader: pulls prepared records from its source and sends them as far as its credit goes.
+//!
+//! Three parts: a worker thread ([`work`]) that reads, filters and prepares, one record after the other; the sending task
+//! ([`pump`]) that waits for credit; and the actor, which takes what the GPU node says. Between worker and pump stands a
+//! queue of [`QUEUE`] frames, and the pump holds one more: when credit is out the worker stops, so the reader's memory is a
+//! few records.
+
+use crate::credit::Window;
+use crate::ledger::Tally;
+use crate::metrics::ReaderFigure;
+use crate::message::Position;
+use crate::port::Source;
+use crate::wire::codec::Received;
+use crate::wire::handshake::{Welcome, introduce};
+use crate::wire::{
+    Frame, FrameCodec, HandshakeError, JobSecret, Lease, LeaseEnd, Progress, RecordFrame, Stats, WireError,
+};
+use crate::Exclusion;
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHandler};
+use bytes::Bytes;
+use crossbeam::channel::{Receiver, Sender, bounded};
+use futures_util::{SinkExt, StreamExt};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::codec::Framed;
+
+/// Frames between the worker and the socket: enough that neither waits for the other's hiccups.
+const QUEUE: usize = 4;
+/// Bytes that gather before the socket is written to.
+const WRITE_BUFFER: usize = 256 * 1024;
+/// How often a reader tells its figures; also its heartbeat.
+const STATS_EVERY: Duration = Duration::from_secs(1);
+/// Without a record to send, progress is told this often.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// Silence after which the GPU node is given up; it pings every 5 s.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a reader ends before the work does.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// The two sides do not come together.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// The job's description makes no sense here.
+    #[error("cannot take this job: {0}")]
+    Job(String),
+    /// The connection broke.
+    #[error("the link to the GPU node broke: {0}")]
+    Wire(#[from] WireError),
+    /// The GPU node went away.
+    #[error("the GPU node closed the link before the work was done")]
+    Closed,
+    /// Nothing was heard from the GPU node for too long.
+    #[error("nothing heard from the GPU node for {} s", PATIENCE.as_secs())]
+    Silent,
+    /// The worker thread panicked: a defect of ours.
+    #[error("the worker thread died; this is a defect of warcdl, please report it with the lines above")]
+    Worker,
+    /// The operating system refused a thread.
+    #[error("cannot start the worker thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// What the operating system knows of this process; sampled for the STATS frame.
+pub type ProcessFigures = fn() -> (Duration, u64);
+
+/// Serves one GPU node over `io` until it says that nothing is left. Must run within an actix system.
+///
+/// `job` makes the source of the job's description, `process` gives the CPU time and the largest resident memory (bytes).
+pub async fn serve<IO, F>(
+    io: IO,
+    secret: &JobSecret,
+    name: &str,
+    process: ProcessFigures,
+    job: F,
+) -> Result<(), ReaderError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    F: FnOnce(Bytes) -> Result<Box<dyn Source>, String>,
+{
+    let mut framed = Framed::new(io, FrameCodec::new());
+    let Welcome { session, granted, max_record, job: description } = introduce(&mut framed, secret, name).await?;
+    tracing::info!(session, "connected to the GPU node");
+    let source = job(description).map_err(ReaderError::Job)?;
+
+    framed.set_backpressure_boundary(WRITE_BUFFER);
+    let figures = Arc::new(Figures::default());
+    let (leases, lease_queue) = bounded(1);
+    let (frames, frame_queue) = mpsc::channel(QUEUE);
+    let worker = Worker { source, max_record, leases: lease_queue, frames, figures: Arc::clone(&figures) };
+    let worker = thread::Builder::new()
+        .name("worker".into())
+        // Recursive parsers get room; their depth is limited all the same.
+        .stack_size(16 << 20)
+        .spawn(move || worker.run())
+        .map_err(ReaderError::Thread)?;
+
+    let (ended, end) = oneshot::channel();
+    Reader::create(|ctx| {
+        let (sink, stream) = framed.split();
+        ctx.add_stream(stream);
+        let credit = Rc::new(Credit { window: RefCell::new(Window::new(granted)), more: Notify::new() });
+        let finish = Rc::new(Cell::new(false));
+        let pump = Pump { sink, frames: frame_queue, credit: Rc::clone(&credit), figures, process };
+        ctx.spawn(actix::fut::wrap_future::<_, Reader>(pump.run()).map(|result, reader, ctx| {
+            reader.end(ctx, result.and(Err(ReaderError::Worker)));
+        }));
+        Reader { credit, leases: Some(leases), finish, last_heard: Instant::now(), ended: Some(ended) }
+    });
+    let result = end.await.unwrap_or(Err(ReaderError::Closed));
+    // The actor is gone and with it the queue of leases, so the worker ends with its archive at the latest; after a broken
+    // link it fails at its next frame. It holds nothing that is worth waiting for.
+    drop(worker);
+    result
+}
+
+/// Credit, shared by the actor that receives it and the pump that spends it.
+#[derive(Debug)]
+struct Credit {
+    window: RefCell<Window>,
+    more: Notify,
+}
+
+/// The actor.
+struct Reader {
+    credit: Rc<Credit>,
+    leases: Option<Sender<Lease>>,
+    finish: Rc<Cell<bool>>,
+    last_heard: Instant,
+    ended: Option<oneshot::Sender<Result<(), ReaderError>>>,
+}
+
+impl Reader {
+    fn end(&mut self, ctx: &mut Context<Self>, result: Result<(), ReaderError>) {
+        if let Some(ended) = self.ended.take() {
+            // Whoever asked may have given up.
+            let _ = ended.send(result);
+        }
+        self.leases = None;
+        ctx.stop();
+    }
+
+    fn receive(&mut self, frame: Frame) -> Result<(), WireError> {
+        match frame {
+            Frame::Grant { granted } => {
+                self.credit.window.borrow_mut().grant(granted);
+                self.credit.more.notify_one();
+            }
+            Frame::Lease(lease) => {
+                // One lease at a time: the queue of one has room.
+                if self.leases.as_ref().is_some_and(|leases| leases.try_send(lease).is_err()) {
+                    return Err(WireError::OutOfOrder { frame: "LEASE" });
+                }
+            }
+            Frame::Finish => self.finish.set(true),
+            Frame::Ping => {}
+            other => return Err(WireError::OutOfOrder { frame: other.frame_type().name() }),
+        }
+        Ok(())
+    }
+}
+
+impl Actor for Reader {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(PATIENCE / 4, |reader, ctx| {
+            if reader.last_heard.elapsed() > PATIENCE {
+                reader.end(ctx, Err(ReaderError::Silent));
+            }
+        });
+    }
+}
+
+impl StreamHandler<Result<Received, WireError>> for Reader {
+    fn handle(&mut self, received: Result<Received, WireError>, ctx: &mut Context<Self>) {
+        self.last_heard = Instant::now();
+        match received.and_then(|received| self.receive(received.frame)) {
+            Ok(()) if self.finish.get() => self.end(ctx, Ok(())),
+            Ok(()) => {}
+            Err(error) => self.end(ctx, Err(error.into())),
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Context<Self>) {
+        self.end(ctx, Err(ReaderError::Closed));
+    }
+}
+
+/// The sending task.
+struct Pump<S> {
+    sink: S,
+    frames: mpsc::Receiver<Frame>,
+    credit: Rc<Credit>,
+    figures: Arc<Figures>,
+    process: ProcessFigures,
+}
+
+impl<S> Pump<S>
+where
+    S: futures_util::Sink<Frame, Error = WireError> + Unpin,
+{
+    /// Sends until the worker is gone or the connection breaks.
+    async fn run(mut self) -> Result<(), ReaderError> {
+        let mut stats = tokio::time::interval(STATS_EVERY);
+        self.sink.send(Frame::Ready).await?;
+        let mut next: Option<Frame> = None;
+        loop {
+            if let Some(frame) = next.take() {
+                let cost = frame.encoded_len() as u64;
+                if frame.frame_type().is_data() && !self.credit.window.borrow_mut().spend(cost) {
+                    // What is buffered must leave before we wait: its credit is what we wait for.
+                    self.sink.flush().await?;
+                    next = Some(frame);
+                } else {
+                    self.figures.add(ReaderFigure::SentBytes, cost);
+                    let ended = matches!(frame, Frame::LeaseEnd(_));
+                    self.sink.feed(frame).await?;
+                    if ended {
+                        self.sink.send(Frame::Ready).await?;
+                    }
+                }
+            }
+            if next.is_some() {
+                tokio::select! {
+                    () = self.credit.more.notified() => {}
+                    _ = stats.tick() => self.tell().await?,
+                }
+                continue;
+            }
+            next = match self.frames.try_recv() {
+                Ok(frame) => Some(frame),
+                Err(mpsc::error::TryRecvError::Disconnected) => return Ok(()),
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    self.sink.flush().await?;
+                    tokio::select! {
+                        frame = self.frames.recv() => match frame {
+                            Some(frame) => Some(frame),
+                            None => return Ok(()),
+                        },
+                        _ = stats.tick() => {
+                            self.tell().await?;
+                            None
+                        }
+                    }
+                }
+            };
+        }
+    }
+
+    async fn tell(&mut self) -> Result<(), ReaderError> {
+        let (cpu, peak_memory) = (self.process)();
+        self.figures.set(ReaderFigure::CpuMicros, cpu.as_micros() as u64);
+        self.figures.set(ReaderFigure::PeakMemory, peak_memory);
+        self.sink.send(Frame::Stats(self.figures.stats())).await?;
+        Ok(())
+    }
+}
+
+/// The reader's own figures; see [`ReaderFigure`].
+#[derive(Debug, Default)]
+struct Figures([AtomicU64; ReaderFigure::COUNT]);
+
+impl Figures {
+    fn add(&self, figure: ReaderFigure, n: u64) {
+        self.0[figure as usize].fetch_add(n, Ordering::Relaxed);
+    }
+
+    fn add_time(&self, figure: ReaderFigure, since: Instant) {
+        self.add(figure, since.elapsed().as_micros() as u64);
+    }
+
+    fn set(&self, figure: ReaderFigure, n: u64) {
+        self.0[figure as usize].store(n, Ordering::Relaxed);
+    }
+
+    fn stats(&self) -> Stats {
+        Stats(self.0.iter().map(|value| value.load(Ordering::Relaxed)).collect())
+    }
+}
+
+/// The worker thread.
+struct Worker {
+    source: Box<dyn Source>,
+    max_record: u32,
+    leases: Receiver<Lease>,
+    frames: mpsc::Sender<Frame>,
+    figures: Arc<Figures>,
+}
+
+/// The other end of the queue is gone: so is the connection.
+struct Disconnected;
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            let idle_since = Instant::now();
+            let Ok(lease) = self.leases.recv() else { return };
+            self.figures.add_time(ReaderFigure::UnemployedMicros, idle_since);
+            if self.read(&lease).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Reads one archive to its end, or to the first error.
+    fn read(&mut self, lease: &Lease) -> Result<(), Disconnected> {
+        let Worker { source, max_record, frames, figures, .. } = self;
+        let mut log = ProgressLog::new(lease);
+        let start = Instant::now();
+        let opened = source.open(lease);
+        figures.add_time(ReaderFigure::WorkMicros, start);
+        let failure = match opened {
+            Err(error) => Some(error.message),
+            Ok(mut stream) => loop {
+                let start = Instant::now();
+                let step = stream.next();
+                figures.add_time(ReaderFigure::WorkMicros, start);
+                let step = match step {
+                    Ok(Some(step)) => step,
+                    Ok(None) => break None,
+                    Err(error) => break Some(error.message),
+                };
+                let fetched = step.bytes_read.saturating_sub(log.bytes_read);
+                figures.add(ReaderFigure::FetchedBytes, fetched);
+                log.pass(step.next, step.bytes_read);
+                match step.outcome {
+                    Err(reason) => log.exclude(reason),
+                    Ok(prepared) => {
+                        let Lease { warc, epoch, .. } = *lease;
+                        let mut record = RecordFrame { warc, epoch, at: step.at, progress: Progress::default(), prepared };
+                        let bound = 1 + record.encoded_len() + log.encoded_bound();
+                        if bound > *max_record as usize {
+                            log.exclude(Exclusion::RecordTooLarge);
+                        } else {
+                            record.progress = log.take();
+                            figures.add(ReaderFigure::SentRecords, 1);
+                            send(frames, figures, Frame::Record(Box::new(record)))?;
+                        }
+                    }
+                }
+                if log.is_due() {
+                    let Lease { warc, epoch, .. } = *lease;
+                    send(frames, figures, Frame::Progress { warc, epoch, progress: log.take() })?;
+                }
+            },
+        };
+        let end = LeaseEnd { warc: lease.warc, epoch: lease.epoch, progress: log.take(), failure };
+        send(frames, figures, Frame::LeaseEnd(end))
+    }
+}
+
+fn send(frames: &mpsc::Sender<Frame>, figures: &Figures, frame: Frame) -> Result<(), Disconnected> {
+    let start = Instant::now();
+    let sent = frames.blocking_send(frame).map_err(|_| Disconnected);
+    figures.add_time(ReaderFigure::BlockedMicros, start);
+    sent
+}
+
+/// What has happened since the last frame of a lease.
+struct ProgressLog {
+    next: Position,
+    bytes_read: u64,
+    excluded: Tally,
+    told: Instant,
+}
+
+impl ProgressLog {
+    fn new(lease: &Lease) -> ProgressLog {
+        ProgressLog {
+            next: lease.start,
+            bytes_read: lease.start.offset,
+            excluded: Tally::default(),
+            told: Instant::now(),
+        }
+    }
+
+    fn pass(&mut self, next: Position, bytes_read: u64) {
+        self.next = next;
+        self.bytes_read = bytes_read;
+    }
+
+    fn exclude(&mut self, reason: Exclusion) {
+        self.excluded.add(reason, 1);
+    }
+
+    fn is_due(&self) -> bool {
+        !self.excluded.is_empty() && self.told.elapsed() >= PROGRESS_EVERY
+    }
+
+    /// Upper bound of what [`ProgressLog::take`] adds to a frame.
+    fn encoded_bound(&self) -> usize {
+        5 * Exclusion::ALL.len()
+    }
+
+    fn take(&mut self) -> Progress {
+        self.told = Instant::now();
+        Progress { next: self.next, bytes_read: self.bytes_read, excluded: self.excluded.drain() }
+    }
+}

@@ -1,0 +1,118 @@
+//! Nothing is lost, nothing is doubled, and the books say so.
+
+use crate::world::{CutAfter, FnModel, Script, Stage, World, hundredths, mixed};
+use std::collections::BTreeSet;
+use tokio::net::TcpStream;
+use warcdl_actors::lease::State;
+use warcdl_actors::pipeline::Outcome;
+use warcdl_actors::Exclusion;
+
+/// Positives of the scripts: archive and offset.
+fn expected(archives: &[(String, Vec<Script>)]) -> BTreeSet<(String, u64)> {
+    let mut expected = BTreeSet::new();
+    for (name, script) in archives {
+        for (i, line) in script.iter().enumerate() {
+            if matches!(line, Script::Record { score, .. } if *score > 50) {
+                expected.insert((name.clone(), i as u64 * 10));
+            }
+        }
+    }
+    expected
+}
+
+/// Plays and checks that the sink holds exactly the positives, that every archive is done and that the books balance.
+fn check<S, F>(world: World, scene: S) -> Outcome
+where
+    S: FnOnce(Stage) -> F + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let (stored, finished) = (world.sink.stored.clone(), world.sink.finished.clone());
+    let expected = expected(&world.archives);
+    let records: usize = world.archives.iter().map(|(_, script)| script.len()).sum();
+    let outcome = world.play(scene).unwrap();
+    let stored = stored.lock().unwrap();
+    let keys: BTreeSet<_> = stored.iter().map(|(name, offset, _)| (name.clone(), *offset)).collect();
+    assert_eq!(keys.len(), stored.len(), "doubled");
+    assert_eq!(keys, expected);
+    outcome.check().unwrap();
+    assert!(outcome.complete());
+    assert_eq!(outcome.total.seen, records as u64);
+    assert_eq!(outcome.total.positives, expected.len() as u64);
+    assert_eq!(finished.load(std::sync::atomic::Ordering::SeqCst), 1);
+    outcome
+}
+
+#[test]
+fn three_readers_and_seven_archives_add_up() {
+    let world = World::new((0..7).map(|i| mixed(150 + 13 * i)).collect());
+    let outcome = check(world, |stage| async move {
+        let (a, b, c) = tokio::join!(stage.reader(), stage.reader(), stage.reader());
+        assert!(a.is_ok() && b.is_ok() && c.is_ok(), "{a:?} {b:?} {c:?}");
+    });
+    assert_eq!(outcome.archives[0].account.excluded.get(Exclusion::WrongWarcType), 30);
+    assert_eq!((outcome.archives[0].bytes_read, outcome.interrupted), (1500, 0));
+}
+
+#[test]
+fn the_last_batch_is_scored_whatever_its_size() {
+    for records in 0..20 {
+        let script = vec![Script::Record { score: 90, keep: 0 }; records];
+        check(World::new(vec![script]), |stage| async move { stage.reader().await.unwrap() });
+    }
+}
+
+#[test]
+fn a_reader_that_dies_is_told_and_nothing_is_lost_or_doubled() {
+    for cut_after in [0, 1, 60, 100, 101, 500, 5_000, 20_000] {
+        let outcome = check(World::new(vec![mixed(300), mixed(300)]), move |stage| async move {
+            let io = CutAfter { io: TcpStream::connect(stage.address).await.unwrap(), left: cut_after };
+            assert!(stage.reader_over(io).await.is_err(), "{cut_after}");
+            // Its successor comes late.
+            stage.reader().await.unwrap();
+        });
+        if cut_after >= 500 {
+            assert_eq!(outcome.interrupted, 1, "cut after {cut_after}: {:?}", outcome.interruptions);
+        }
+    }
+}
+
+#[test]
+fn an_archive_that_cannot_be_read_on_is_named_and_what_came_before_counts() {
+    let mut broken = mixed(10);
+    broken.push(Script::Broken);
+    let world = World::new(vec![broken, mixed(20)]);
+    let outcome = world.play(|stage| async move { stage.reader().await.unwrap() }).unwrap();
+    outcome.check().unwrap();
+    assert!(!outcome.complete());
+    assert_eq!(outcome.archives[0].state, State::Failed("the disk is on fire".into()));
+    assert_eq!((outcome.archives[0].account.seen, outcome.archives[1].state.clone()), (10, State::Done));
+    assert_eq!(outcome.interrupted, 3);
+}
+
+#[test]
+fn two_devices_share_the_work() {
+    let mut world = World::new((0..4).map(|_| mixed(500)).collect());
+    world.models = vec![Box::new(FnModel(hundredths)), Box::new(FnModel(hundredths))];
+    check(world, |stage| async move {
+        let (a, b) = tokio::join!(stage.reader(), stage.reader());
+        assert!(a.is_ok() && b.is_ok());
+    });
+}
+
+#[test]
+fn records_that_cannot_be_scored_or_sent_are_counted() {
+    let script = vec![
+        Script::Record { score: 13, keep: 0 },
+        Script::Record { score: 90, keep: 0 },
+        Script::Record { score: 90, keep: 1 << 20 },
+    ];
+    let mut world = World::new(vec![script]);
+    world.models = vec![Box::new(FnModel(|tokens: &[u32]| {
+        Ok(tokens.iter().map(|&t| if t == 13 { f32::NAN } else { 1.0 }).collect())
+    }))];
+    let outcome = world.play(|stage| async move { stage.reader().await.unwrap() }).unwrap();
+    outcome.check().unwrap();
+    let excluded: Vec<_> = outcome.total.excluded.iter().collect();
+    assert_eq!(excluded, [(Exclusion::RecordTooLarge, 1), (Exclusion::ScoreNan, 1)]);
+    assert_eq!((outcome.total.seen, outcome.total.positives), (3, 1));
+}

@@ -1,0 +1,6 @@
+//! The dataflow over real sockets, with scripted sources, models and sinks.
+
+mod backpressure;
+mod faults;
+mod funnel;
+mod world;

@@ -1,0 +1,275 @@
+//! A world around the pipeline: sources that follow a script, models that are functions, sinks that remember.
+
+use bytes::Bytes;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use warcdl_actors::batch::BatchRules;
+use warcdl_actors::exit::Fault;
+use warcdl_actors::lease::Archive;
+use warcdl_actors::listener::LinkLimits;
+use warcdl_actors::metrics::Metrics;
+use warcdl_actors::pipeline::{Outcome, Pipeline, Plan};
+use warcdl_actors::port::{
+    Model, ModelError, Positive, RecordStream, Sink, SinkError, Source, SourceError, Step,
+};
+use warcdl_actors::reader::{ReaderError, serve};
+use warcdl_actors::wire::{JobSecret, Lease};
+use warcdl_actors::writer::Decision;
+use warcdl_actors::{Exclusion, Input, Meta, Position, Prepared};
+
+/// One record of a scripted archive.
+#[derive(Clone, Debug)]
+pub enum Script {
+    /// A record of one token, which most models here take for its score in hundredths, and of so many bytes to keep.
+    Record { score: u32, keep: usize },
+    /// A record that is left out.
+    Excluded(Exclusion),
+    /// The archive cannot be read further.
+    Broken,
+}
+
+/// `n` records whose scores cycle through 0..100, every fifth one excluded.
+pub fn mixed(n: u32) -> Vec<Script> {
+    (0..n)
+        .map(|i| match i % 5 {
+            4 => Script::Excluded(Exclusion::WrongWarcType),
+            _ => Script::Record { score: i % 100, keep: (i as usize * 37) % 500 },
+        })
+        .collect()
+}
+
+#[derive(Clone)]
+pub struct ScriptedSource {
+    archives: Arc<HashMap<String, Vec<Script>>>,
+    pub pulled: Arc<AtomicUsize>,
+}
+
+struct ScriptedStream<'a> {
+    script: &'a [Script],
+    at: usize,
+    pulled: &'a AtomicUsize,
+}
+
+impl Source for ScriptedSource {
+    fn open(&mut self, lease: &Lease) -> Result<Box<dyn RecordStream + '_>, SourceError> {
+        let script = &self.archives[&lease.name];
+        Ok(Box::new(ScriptedStream { script, at: lease.start.offset as usize / 10, pulled: &self.pulled }))
+    }
+}
+
+impl RecordStream for ScriptedStream<'_> {
+    fn next(&mut self) -> Result<Option<Step>, SourceError> {
+        let Some(line) = self.script.get(self.at) else { return Ok(None) };
+        self.pulled.fetch_add(1, Ordering::SeqCst);
+        let outcome = match *line {
+            Script::Record { score, keep } => Ok(Prepared {
+                meta: Meta { url: format!("http://example.org/{}", self.at), ..Meta::default() },
+                input: Input::Tokens(Bytes::copy_from_slice(&score.to_le_bytes())),
+                keep: vec![b'k'; keep].into(),
+            }),
+            Script::Excluded(reason) => Err(reason),
+            Script::Broken => return Err(SourceError { message: "the disk is on fire".into() }),
+        };
+        let at = Position { offset: self.at as u64 * 10, ordinal: 0 };
+        self.at += 1;
+        let next = Position { offset: self.at as u64 * 10, ordinal: 0 };
+        Ok(Some(Step { at, next, bytes_read: next.offset, outcome }))
+    }
+}
+
+/// A model that is a function of all inputs' tokens.
+pub struct FnModel<F>(pub F);
+
+impl<F: FnMut(&[u32]) -> Result<Vec<f32>, String> + Send> Model for FnModel<F> {
+    fn score(&mut self, inputs: &[&Input]) -> Result<Vec<f32>, ModelError> {
+        let tokens: Vec<u32> = inputs
+            .iter()
+            .map(|input| match input {
+                Input::Tokens(data) => u32::from_le_bytes(data[..4].try_into().unwrap()),
+                other => panic!("unexpected {other:?}"),
+            })
+            .collect();
+        (self.0)(&tokens).map_err(|message| ModelError { message })
+    }
+}
+
+/// The score is the token in hundredths.
+pub fn hundredths(tokens: &[u32]) -> Result<Vec<f32>, String> {
+    Ok(tokens.iter().map(|&token| token as f32 / 100.0).collect())
+}
+
+/// Remembers positives as `(archive, offset, score)`; fails on the n-th if told so.
+#[derive(Clone, Default)]
+pub struct MemorySink {
+    pub stored: Arc<Mutex<Vec<(String, u64, f32)>>>,
+    pub fails_after: Option<usize>,
+    pub finished: Arc<AtomicUsize>,
+}
+
+impl Sink for MemorySink {
+    fn put(&mut self, positive: &Positive) -> Result<(), SinkError> {
+        let mut stored = self.stored.lock().unwrap();
+        if self.fails_after == Some(stored.len()) {
+            return Err(SinkError { path: "results".into(), source: std::io::ErrorKind::StorageFull.into() });
+        }
+        let name = positive.warc_filename.to_string();
+        stored.push((name, positive.key.position.offset, positive.score));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.finished.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// A run in the making.
+pub struct World {
+    pub archives: Vec<(String, Vec<Script>)>,
+    pub models: Vec<Box<dyn Model>>,
+    pub sink: MemorySink,
+    pub window: u64,
+    pub max_record: u32,
+    pub batch: BatchRules,
+    pub metrics: Metrics,
+    pub source: ScriptedSource,
+}
+
+impl World {
+    pub fn new(archives: Vec<Vec<Script>>) -> World {
+        let archives: Vec<_> =
+            archives.into_iter().enumerate().map(|(i, script)| (format!("a{i}"), script)).collect();
+        let source = ScriptedSource {
+            archives: Arc::new(archives.iter().cloned().collect()),
+            pulled: Arc::default(),
+        };
+        World {
+            archives,
+            models: vec![Box::new(FnModel(hundredths))],
+            sink: MemorySink::default(),
+            window: 1 << 20,
+            max_record: 1 << 16,
+            batch: BatchRules {
+                max_records: 8,
+                max_tokens: 1 << 20,
+                max_wait: Duration::from_millis(50),
+                window_records: 32,
+            },
+            metrics: Metrics::unscraped(),
+            source,
+        }
+    }
+
+    /// Starts the pipeline, does what `scene` says with it, and gives how the run ended. Fails a test that hangs.
+    pub fn play<S, F>(self, scene: S) -> Result<Outcome, Fault>
+    where
+        S: FnOnce(Stage) -> F + 'static,
+        F: Future<Output = ()> + 'static,
+    {
+        actix::System::new().block_on(async move {
+            let archives: Vec<Archive> = self
+                .archives
+                .iter()
+                .map(|(name, script)| Archive {
+                    name: name.as_str().into(),
+                    size: script.len() as u64 * 10,
+                    etag: String::new(),
+                })
+                .collect();
+            let pipeline = Pipeline::start(Plan {
+                archives,
+                models: self.models,
+                sink: Box::new(self.sink),
+                decision: Decision { threshold: 0.5, label: "yes".into() },
+                batch: self.batch,
+                limits: LinkLimits::new(self.window, self.max_record, Duration::from_secs(30)),
+                socket: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+                secret: JobSecret::new(b"secret"),
+                job: Bytes::from_static(b"job"),
+                metrics: self.metrics.clone(),
+            })
+            .unwrap();
+            let stage = Stage {
+                address: pipeline.address(),
+                stopper: pipeline.stopper(),
+                source: self.source,
+                metrics: self.metrics,
+            };
+            tokio::task::spawn_local(scene(stage));
+            tokio::time::timeout(Duration::from_secs(60), pipeline.wait()).await.expect("the run hangs")
+        })
+    }
+}
+
+/// A running pipeline, as a scene sees it.
+#[derive(Clone)]
+pub struct Stage {
+    pub address: std::net::SocketAddr,
+    pub stopper: warcdl_actors::pipeline::Stopper,
+    pub source: ScriptedSource,
+    pub metrics: Metrics,
+}
+
+impl Stage {
+    /// A reader that works until it is told to finish.
+    pub async fn reader(&self) -> Result<(), ReaderError> {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        self.reader_over(stream).await
+    }
+
+    /// A reader over this connection.
+    pub async fn reader_over<IO: AsyncRead + AsyncWrite + Unpin + 'static>(
+        &self,
+        io: IO,
+    ) -> Result<(), ReaderError> {
+        let source = Box::new(self.source.clone());
+        serve(io, &JobSecret::new(b"secret"), "test", || (Duration::ZERO, 0), |_| Ok(source)).await
+    }
+
+    /// Waits for a condition, giving way to the actors.
+    pub async fn until(&self, condition: impl Fn(&Stage) -> bool) {
+        while !condition(self) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A connection that dies after so many bytes were written to it.
+pub struct CutAfter<IO> {
+    pub io: IO,
+    pub left: usize,
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for CutAfter<IO> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for CutAfter<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        let n = buf.len().min(self.left);
+        if n == 0 {
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        let written = Pin::new(&mut self.io).poll_write(cx, &buf[..n]);
+        if let Poll::Ready(Ok(n)) = written {
+            self.left -= n;
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
