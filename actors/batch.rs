@@ -166,15 +166,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const RULES: BatchRules =
-        BatchRules { max_records: 4, max_tokens: 100, max_wait: Duration::from_millis(200), window_records: 16 };
+    const RULES: BatchRules = BatchRules {
+        max_records: 4,
+        max_tokens: 100,
+        max_wait: Duration::from_millis(200),
+        window_records: 16,
+    };
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
     /// Arrivals as `(ms, tokens)`; gives what closes at `now`.
-    fn check(arrivals: &[(u64, usize)], now: u64, device: Device, ended: bool) -> Option<(Closed, Vec<usize>)> {
+    fn check(
+        arrivals: &[(u64, usize)],
+        now: u64,
+        device: Device,
+        ended: bool,
+    ) -> Option<(Closed, Vec<usize>)> {
         let mut former = Former::new(RULES);
         arrivals.iter().for_each(|&(at, tokens)| former.push(ms(at), tokens, tokens));
         former.close(ms(now), device, ended)
@@ -183,7 +192,11 @@ mod tests {
     #[test]
     fn a_batch_closes_by_size_age_end_and_idleness() {
         use Device::{Full, Hungry, Idle};
-        assert_eq!(check(&[(0, 5)], 199, Hungry, false), None, "the device is busy and the batch is young and small");
+        assert_eq!(
+            check(&[(0, 5)], 199, Hungry, false),
+            None,
+            "the device is busy and the batch is young and small"
+        );
         assert_eq!(check(&[(0, 5)], 199, Idle, false), Some((Closed::Idle, vec![5])));
         assert_eq!(check(&[(0, 5)], 200, Hungry, false), Some((Closed::Age, vec![5])));
         assert_eq!(check(&[(0, 5)], 0, Hungry, true), Some((Closed::End, vec![5])));

@@ -69,7 +69,9 @@ impl Interleaver {
     fn serve(&mut self) {
         while !self.queue.is_empty() {
             let hungry = self.customers.values().filter(|customer| customer.wanted > 0).count();
-            let Some(customer) = self.customers.values_mut().max_by_key(|customer| customer.wanted) else { break };
+            let Some(customer) = self.customers.values_mut().max_by_key(|customer| customer.wanted) else {
+                break;
+            };
             if customer.wanted == 0 {
                 break;
             }

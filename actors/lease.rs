@@ -218,7 +218,12 @@ impl LeaseTable {
         let entry = &mut self.entries[warc as usize];
         self.interrupted += 1;
         if self.interruptions.len() < MAX_INTERRUPTIONS {
-            self.interruptions.push(Interruption { warc, session, at: entry.frontier, reason: reason.clone() });
+            self.interruptions.push(Interruption {
+                warc,
+                session,
+                at: entry.frontier,
+                reason: reason.clone(),
+            });
         }
         entry.epoch += 1;
         if entry.failures > 0 && entry.failed_at < entry.frontier {
@@ -281,7 +286,9 @@ mod tests {
 
     fn table(n: usize) -> LeaseTable {
         LeaseTable::new(
-            (0..n).map(|i| Archive { name: format!("a{i}").into(), size: 100, etag: String::new() }).collect(),
+            (0..n)
+                .map(|i| Archive { name: format!("a{i}").into(), size: 100, etag: String::new() })
+                .collect(),
         )
     }
 

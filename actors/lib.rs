@@ -2,15 +2,15 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod batcher;
+pub mod dispatcher;
+pub mod inference;
+pub mod interleaver;
+pub mod listener;
+pub mod pipeline;
 pub mod reader;
 pub mod session;
-pub mod listener;
-pub mod dispatcher;
-pub mod interleaver;
-pub mod batcher;
-pub mod inference;
 pub mod writer;
-pub mod pipeline;
 
 pub mod batch;
 pub mod credit;
@@ -26,3 +26,4 @@ pub mod wire;
 
 pub use exclusion::{Exclusion, LegacyCounter};
 pub use message::{Input, Meta, Position, Prepared, RecordKey, WarcId};
+pub use port::{Model, ModelError, Positive, Sink, SinkError};

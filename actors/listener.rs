@@ -99,19 +99,20 @@ impl Listener {
         let mut framed = Framed::new(stream, FrameCodec::new());
         let LinkLimits { window, max_record, patience } = self.limits;
         let welcome = Welcome { session: id, granted: window, max_record, job: self.job.clone() };
-        let name = match tokio::time::timeout(HANDSHAKE_DEADLINE, admit(&mut framed, &self.secret, welcome)).await {
-            Ok(Ok(name)) => name,
-            Ok(Err(error)) => {
-                self.metrics.refused.inc();
-                tracing::warn!(%peer, "connection refused: {error}");
-                return;
-            }
-            Err(_) => {
-                self.metrics.refused.inc();
-                tracing::warn!(%peer, "connection refused: no handshake within {HANDSHAKE_DEADLINE:?}");
-                return;
-            }
-        };
+        let name =
+            match tokio::time::timeout(HANDSHAKE_DEADLINE, admit(&mut framed, &self.secret, welcome)).await {
+                Ok(Ok(name)) => name,
+                Ok(Err(error)) => {
+                    self.metrics.refused.inc();
+                    tracing::warn!(%peer, "connection refused: {error}");
+                    return;
+                }
+                Err(_) => {
+                    self.metrics.refused.inc();
+                    tracing::warn!(%peer, "connection refused: no handshake within {HANDSHAKE_DEADLINE:?}");
+                    return;
+                }
+            };
         let parts = SessionParts {
             id,
             name: format!("{name}@{peer}"),

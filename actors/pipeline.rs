@@ -161,11 +161,13 @@ impl Pipeline {
                 faults.clone(),
             )?
             .start();
-            Batcher::new(index, batch, interleaver.clone(), inference, metrics.batcher.clone(), &faults).start();
+            Batcher::new(index, batch, interleaver.clone(), inference, metrics.batcher.clone(), &faults)
+                .start();
         }
         let table = LeaseTable::new(archives);
         let dispatcher =
-            Dispatcher::new(table, interleaver.clone(), writer.clone(), metrics.dispatcher.clone(), &faults).start();
+            Dispatcher::new(table, interleaver.clone(), writer.clone(), metrics.dispatcher.clone(), &faults)
+                .start();
         let session_threads: Vec<Arbiter> = (0..SESSION_THREADS).map(|_| Arbiter::new()).collect();
         let (alive, sessions) = mpsc::channel(1);
         let listener = Listener {

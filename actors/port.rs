@@ -1,8 +1,8 @@
 //! Where the dataflow meets the world: three ports, each with a real side in the node and a fake one in tests.
 
+use crate::Exclusion;
 use crate::message::{Input, Meta, Position, Prepared, RecordKey};
 use crate::wire::Lease;
-use crate::Exclusion;
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;

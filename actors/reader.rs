@@ -5,17 +5,17 @@
 //! queue of [`QUEUE`] frames, and the pump holds one more: when credit is out the worker stops, so the reader's memory is a
 //! few records.
 
+use crate::Exclusion;
 use crate::credit::Window;
 use crate::ledger::Tally;
-use crate::metrics::ReaderFigure;
 use crate::message::Position;
+use crate::metrics::ReaderFigure;
 use crate::port::Source;
 use crate::wire::codec::Received;
 use crate::wire::handshake::{Welcome, introduce};
 use crate::wire::{
     Frame, FrameCodec, HandshakeError, JobSecret, Lease, LeaseEnd, Progress, RecordFrame, Stats, WireError,
 };
-use crate::Exclusion;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHandler};
 use bytes::Bytes;
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -85,7 +85,8 @@ where
     F: FnOnce(Bytes) -> Result<Box<dyn Source>, String>,
 {
     let mut framed = Framed::new(io, FrameCodec::new());
-    let Welcome { session, granted, max_record, job: description } = introduce(&mut framed, secret, name).await?;
+    let Welcome { session, granted, max_record, job: description } =
+        introduce(&mut framed, secret, name).await?;
     tracing::info!(session, "connected to the GPU node");
     let source = job(description).map_err(ReaderError::Job)?;
 
@@ -334,7 +335,8 @@ impl Worker {
                     Err(reason) => log.exclude(reason),
                     Ok(prepared) => {
                         let Lease { warc, epoch, .. } = *lease;
-                        let mut record = RecordFrame { warc, epoch, at: step.at, progress: Progress::default(), prepared };
+                        let mut record =
+                            RecordFrame { warc, epoch, at: step.at, progress: Progress::default(), prepared };
                         let bound = 1 + record.encoded_len() + log.encoded_bound();
                         if bound > *max_record as usize {
                             log.exclude(Exclusion::RecordTooLarge);

@@ -118,10 +118,17 @@ impl Session {
         ctx.stop();
     }
 
-    fn receive(&mut self, Received { frame, cost }: Received, address: Addr<Session>) -> Result<(), WireError> {
+    fn receive(
+        &mut self,
+        Received { frame, cost }: Received,
+        address: Addr<Session>,
+    ) -> Result<(), WireError> {
         let credit = if frame.frame_type().is_data() {
             self.parts.metrics.received_bytes.inc_by(cost);
-            let overdrawn = |e: crate::credit::Overdrawn| WireError::CreditExceeded { sent: e.received, granted: e.granted };
+            let overdrawn = |e: crate::credit::Overdrawn| WireError::CreditExceeded {
+                sent: e.received,
+                granted: e.granted,
+            };
             Some(self.issuer.borrow_mut().receive(cost).map_err(overdrawn)?)
         } else {
             None
@@ -140,7 +147,11 @@ impl Session {
                 let record = *record;
                 let held = self.check_lease("RECORD", record.warc, record.epoch, record.progress.next)?;
                 if record.at < held.frontier || record.at >= record.progress.next {
-                    return Err(WireError::BadValue { frame: "RECORD", field: "at", value: record.at.offset });
+                    return Err(WireError::BadValue {
+                        frame: "RECORD",
+                        field: "at",
+                        value: record.at.offset,
+                    });
                 }
                 let Some(credit) = credit else { return Err(WireError::OutOfOrder { frame: "RECORD" }) };
                 let key = RecordKey { warc: record.warc, position: record.at };
@@ -164,7 +175,13 @@ impl Session {
         Ok(())
     }
 
-    fn check_lease(&self, frame: &'static str, warc: WarcId, epoch: u32, next: Position) -> Result<Held, WireError> {
+    fn check_lease(
+        &self,
+        frame: &'static str,
+        warc: WarcId,
+        epoch: u32,
+        next: Position,
+    ) -> Result<Held, WireError> {
         match self.held {
             Some(held) if (held.warc, held.epoch) == (warc, epoch) => {
                 if next < held.frontier {

@@ -22,9 +22,8 @@ fn a_stuck_model_stalls_the_readers_not_the_memory() {
     let stored = world.sink.stored.clone();
     let outcome = world
         .play(move |stage| async move {
-            let readers = [stage.clone(), stage.clone()].map(|stage| {
-                tokio::task::spawn_local(async move { stage.reader().await.unwrap() })
-            });
+            let readers = [stage.clone(), stage.clone()]
+                .map(|stage| tokio::task::spawn_local(async move { stage.reader().await.unwrap() }));
             // All records cost the same but for the digits of their URL and a tally of exclusions.
             let cost = KEEP as u64 + 160;
             let full = |stage: &crate::world::Stage| {

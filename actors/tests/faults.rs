@@ -64,7 +64,8 @@ fn a_stopped_run_stores_what_is_scored_and_tells_the_rest() {
 fn a_reader_with_another_secret_gets_nothing_and_disturbs_nobody() {
     let scene = |stage: Stage| async move {
         let stream = TcpStream::connect(stage.address).await.unwrap();
-        let stranger = serve(stream, &JobSecret::new(b"guess"), "x", || Default::default(), |_| Err("no".into())).await;
+        let stranger =
+            serve(stream, &JobSecret::new(b"guess"), "x", Default::default, |_| Err("no".into())).await;
         assert!(matches!(stranger, Err(ReaderError::Handshake(_))), "{stranger:?}");
         stage.reader().await.unwrap();
     };

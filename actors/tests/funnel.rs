@@ -3,9 +3,9 @@
 use crate::world::{CutAfter, FnModel, Script, Stage, World, hundredths, mixed};
 use std::collections::BTreeSet;
 use tokio::net::TcpStream;
+use warcdl_actors::Exclusion;
 use warcdl_actors::lease::State;
 use warcdl_actors::pipeline::Outcome;
-use warcdl_actors::Exclusion;
 
 /// Positives of the scripts: archive and offset.
 fn expected(archives: &[(String, Vec<Script>)]) -> BTreeSet<(String, u64)> {

@@ -145,10 +145,8 @@ impl World {
     pub fn new(archives: Vec<Vec<Script>>) -> World {
         let archives: Vec<_> =
             archives.into_iter().enumerate().map(|(i, script)| (format!("a{i}"), script)).collect();
-        let source = ScriptedSource {
-            archives: Arc::new(archives.iter().cloned().collect()),
-            pulled: Arc::default(),
-        };
+        let source =
+            ScriptedSource { archives: Arc::new(archives.iter().cloned().collect()), pulled: Arc::default() };
         World {
             archives,
             models: vec![Box::new(FnModel(hundredths))],
@@ -247,13 +245,21 @@ pub struct CutAfter<IO> {
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for CutAfter<IO> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
 impl<IO: AsyncWrite + Unpin> AsyncWrite for CutAfter<IO> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         let n = buf.len().min(self.left);
         if n == 0 {
             return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));

@@ -292,9 +292,11 @@ impl Frame {
             FrameType::Grant => Frame::Grant { granted: f.u64("granted")? },
             FrameType::Finish => Frame::Finish,
             FrameType::Record => Frame::Record(Box::new(RecordFrame::decode(f)?)),
-            FrameType::Progress => {
-                Frame::Progress { warc: f.u32("warc")?, epoch: f.u32("epoch")?, progress: Progress::decode(f)? }
-            }
+            FrameType::Progress => Frame::Progress {
+                warc: f.u32("warc")?,
+                epoch: f.u32("epoch")?,
+                progress: Progress::decode(f)?,
+            },
             FrameType::LeaseEnd => {
                 let (warc, epoch, progress) = (f.u32("warc")?, f.u32("epoch")?, Progress::decode(f)?);
                 let failed = match f.u8("failed")? {

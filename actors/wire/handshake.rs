@@ -64,7 +64,9 @@ pub enum HandshakeError {
     #[error("the peer closed the connection during the handshake")]
     Closed,
     /// The peer speaks another version.
-    #[error("the peer speaks version {theirs} (records: {their_schema}), this side {PROTOCOL_VERSION} ({RECORD_SCHEMA}): run the same build on both")]
+    #[error(
+        "the peer speaks version {theirs} (records: {their_schema}), this side {PROTOCOL_VERSION} ({RECORD_SCHEMA}): run the same build on both"
+    )]
     Version {
         /// Its protocol version.
         theirs: u16,
@@ -106,7 +108,8 @@ pub async fn introduce<IO: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Welcome, HandshakeError> {
     let mut nonce = [0; 16];
     fill_random(&mut nonce)?;
-    let hello = Frame::Hello { version: PROTOCOL_VERSION, schema: RECORD_SCHEMA, nonce, name: name.to_owned() };
+    let hello =
+        Frame::Hello { version: PROTOCOL_VERSION, schema: RECORD_SCHEMA, nonce, name: name.to_owned() };
     framed.send(hello).await?;
     let node_nonce = match next(framed).await? {
         Frame::Challenge { version, schema, nonce: node_nonce, proof } => {
@@ -149,7 +152,8 @@ pub async fn admit<IO: AsyncRead + AsyncWrite + Unpin>(
     let mut node_nonce = [0; 16];
     fill_random(&mut node_nonce)?;
     let proof = secret.mac(b"gpu", &nonce, &node_nonce).finalize().into_bytes().into();
-    let challenge = Frame::Challenge { version: PROTOCOL_VERSION, schema: RECORD_SCHEMA, nonce: node_nonce, proof };
+    let challenge =
+        Frame::Challenge { version: PROTOCOL_VERSION, schema: RECORD_SCHEMA, nonce: node_nonce, proof };
     framed.send(challenge).await?;
     match next(framed).await? {
         Frame::Proof { proof } => {

@@ -72,7 +72,10 @@ fn golden_bytes() {
         (Frame::Grant { granted: 0x0a0b }, "120b0a000000000000".into()),
         (Frame::Finish, "13".into()),
         (Frame::Record(Box::new(record)), record_hex),
-        (Frame::Progress { warc: 1, epoch: 2, progress: progress.clone() }, format!("210100000002000000{progress_hex}")),
+        (
+            Frame::Progress { warc: 1, epoch: 2, progress: progress.clone() },
+            format!("210100000002000000{progress_hex}"),
+        ),
         (
             Frame::LeaseEnd(LeaseEnd { warc: 1, epoch: 2, progress, failure: Some("x".into()) }),
             format!("220100000002000000{progress_hex}010100000078"),
@@ -87,7 +90,11 @@ fn golden_bytes() {
         assert_eq!(Frame::decode(encoded(&frame).freeze()).unwrap(), frame);
         assert_eq!(frame.encoded_len() * 2, golden.len());
     }
-    assert_eq!(covered, FrameType::ALL.iter().map(|&t| t as u8).collect::<Vec<_>>(), "every type has golden bytes");
+    assert_eq!(
+        covered,
+        FrameType::ALL.iter().map(|&t| t as u8).collect::<Vec<_>>(),
+        "every type has golden bytes"
+    );
 }
 
 #[test]
@@ -113,13 +120,12 @@ fn sizes_that_contradict_each_other_are_refused() {
 }
 
 fn any_progress() -> impl Strategy<Value = Progress> {
-    (any::<(u64, u32, u64)>(), prop::collection::vec((0..Exclusion::ALL.len(), any::<u32>()), 0..20)).prop_map(
-        |((offset, ordinal, bytes_read), tallies)| Progress {
+    (any::<(u64, u32, u64)>(), prop::collection::vec((0..Exclusion::ALL.len(), any::<u32>()), 0..20))
+        .prop_map(|((offset, ordinal, bytes_read), tallies)| Progress {
             next: Position { offset, ordinal },
             bytes_read,
             excluded: tallies.into_iter().map(|(i, n)| (Exclusion::ALL[i], n)).collect(),
-        },
-    )
+        })
 }
 
 fn any_input() -> impl Strategy<Value = Input> {
@@ -136,10 +142,24 @@ fn any_input() -> impl Strategy<Value = Input> {
 }
 
 fn any_record() -> impl Strategy<Value = Frame> {
-    (any::<(u32, u32, u64, u32, u16)>(), any_progress(), any_input(), prop::collection::vec(".{0,20}", 8), ".{0,50}")
+    (
+        any::<(u32, u32, u64, u32, u16)>(),
+        any_progress(),
+        any_input(),
+        prop::collection::vec(".{0,20}", 8),
+        ".{0,50}",
+    )
         .prop_map(|((warc, epoch, offset, ordinal, status), progress, input, strings, keep)| {
-            let [url, fetch_time, content_digest, content_mime_type, content_charset, content_languages, id, title] =
-                <[String; 8]>::try_from(strings).unwrap();
+            let [
+                url,
+                fetch_time,
+                content_digest,
+                content_mime_type,
+                content_charset,
+                content_languages,
+                id,
+                title,
+            ] = <[String; 8]>::try_from(strings).unwrap();
             let meta = Meta {
                 url,
                 fetch_time,
@@ -176,7 +196,12 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         ),
         prop::collection::vec(any::<u64>(), 0..255).prop_map(|values| Frame::Stats(Stats(values))),
         (any::<(u64, u64, u32)>(), prop::collection::vec(any::<u8>(), 0..99)).prop_map(
-            |((session, granted, max_record), job)| Frame::Welcome { session, granted, max_record, job: job.into() }
+            |((session, granted, max_record), job)| Frame::Welcome {
+                session,
+                granted,
+                max_record,
+                job: job.into()
+            }
         ),
     ]
 }
