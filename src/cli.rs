@@ -243,7 +243,8 @@ mod tests {
 
     #[test]
     fn a_gpu_node_takes_its_flags() {
-        let invocation = parse("--role gpu --config a.toml --set readers=4 --set kind=image --overwrite -v").unwrap();
+        let invocation =
+            parse("--role gpu --config a.toml --set readers=4 --set kind=image --overwrite -v").unwrap();
         let overrides = ["readers=4", "kind=image", "output.overwrite=true"].map(str::to_owned).to_vec();
         let gpu = GpuArgs { config: "a.toml".into(), overrides, check: false };
         assert_eq!(invocation, Invocation { role: Role::Gpu(gpu), verbosity: Verbosity::Debug });

@@ -61,27 +61,20 @@ impl Layer {
             layer.problems.push(unknown(schema, origin, key));
             return layer;
         };
-        // Shells take the quotes away from `--set model.path="m"`, so a text needs none.
-        let bare = match shape {
-            Shape::Text => !value.starts_with(['"', '\'']),
-            Shape::TextOrTexts => !value.starts_with(['"', '\'', '[']),
-            _ => false,
+        let parsed = match shape {
+            // `--set model.label=1` means the label "1".
+            Shape::Text | Shape::TextOrTexts if !value.starts_with(['"', '\'', '[']) => None,
+            _ => Some(DeValue::parse(value)),
         };
-        if bare {
-            layer.accept(shape, key, &DeValue::String(value.into()), |_| origin.clone());
-            return layer;
-        }
-        match DeValue::parse(value) {
-            Ok(value) => layer.accept(shape, key, value.get_ref(), |_| origin.clone()),
-            Err(error) => {
-                let hint = match shape {
-                    Shape::Texts => "; a list of texts is written [\"a\", \"b\"]",
-                    _ => "",
-                };
-                let message = format!("the value is not TOML: {}{hint}", error.message());
+        match parsed {
+            Some(Ok(value)) => layer.accept(shape, key, value.get_ref(), |_| origin.clone()),
+            Some(Err(error)) if value.starts_with(['"', '\'', '[', '{']) => {
+                let message = format!("the value is not TOML: {}", error.message());
                 layer.problems.push(Problem::new(Some(origin), message));
                 layer.rejected.insert(key.to_owned());
             }
+            // Shells take the quotes away from `--set model.path="m"`, so a text needs none.
+            _ => layer.accept(shape, key, &DeValue::String(value.into()), |_| origin.clone()),
         }
         layer
     }

@@ -15,9 +15,11 @@ const KIB: i64 = 1 << 10;
 const GIB: i64 = 1 << 30;
 
 /// Filter keys that only pages have a use for.
-const TEXT_ONLY: [&str; 4] = ["filter.min_chars", "filter.max_chars", "filter.languages", "filter.text_regex"];
+const TEXT_ONLY: [&str; 4] =
+    ["filter.min_chars", "filter.max_chars", "filter.languages", "filter.text_regex"];
 /// Filter keys that only pictures have a use for.
-const IMAGE_ONLY: [&str; 4] = ["filter.min_width", "filter.max_width", "filter.min_height", "filter.max_height"];
+const IMAGE_ONLY: [&str; 4] =
+    ["filter.min_width", "filter.max_width", "filter.min_height", "filter.max_height"];
 
 /// A rule that is broken.
 #[derive(Debug)]
@@ -47,7 +49,8 @@ impl<'a> Rules<'a> {
     fn inputs(&mut self) {
         let sources = ["source.paths", "source.list", "source.s3.buckets"];
         if sources.iter().all(|key| self.is_empty(key)) {
-            let message = "no source is given: set \"source.paths\", \"source.list\" or \"source.s3.buckets\"";
+            let message =
+                "no source is given: set \"source.paths\", \"source.list\" or \"source.s3.buckets\"";
             self.broken(&sources, message);
         }
         self.ordered("record.min_body_bytes", "record.max_body_bytes");
@@ -66,7 +69,8 @@ impl<'a> Rules<'a> {
         let (useless, other) = if kind == "text" { (IMAGE_ONLY, "image") } else { (TEXT_ONLY, "text") };
         for key in useless {
             if tree::get(self.merged, key) != tree::get(Schema::shipped().defaults(), key) {
-                let message = format!("\"{key}\" has no effect with \"kind\" = \"{kind}\": it is for \"{other}\"");
+                let message =
+                    format!("\"{key}\" has no effect with \"kind\" = \"{kind}\": it is for \"{other}\"");
                 self.broken(&[key, "kind"], message);
             }
         }
@@ -96,7 +100,10 @@ impl<'a> Rules<'a> {
             self.broken(&["model.path", "model.kind"], message);
         }
         if self.is_empty("model.device") {
-            self.broken(&["model.device"], "\"model.device\" names no device: set it to \"cpu\" or \"cuda:0\"");
+            self.broken(
+                &["model.device"],
+                "\"model.device\" names no device: set it to \"cpu\" or \"cuda:0\"",
+            );
         }
         let threshold = self.float("model.threshold");
         // Without an activation the score may be a logit, which has no bounds.
@@ -106,7 +113,7 @@ impl<'a> Rules<'a> {
             self.broken(&["model.threshold", "model.activation"], message);
         }
         let size: Vec<i64> = self.list("image.size").iter().map(integer).collect();
-        if size.iter().any(|&side| side == 0) && size.iter().any(|&side| side != 0) {
+        if size.contains(&0) && size.iter().any(|&side| side != 0) {
             let message = "\"image.size\" needs height and width, or [0, 0] to take both from the model";
             self.broken(&["image.size"], message);
         }

@@ -122,7 +122,9 @@ impl Shape {
             (Shape::Texts | Shape::TextOrTexts, DeValue::Array(items)) => {
                 return list(key, Shape::Text, "texts", items.iter());
             }
-            (Shape::Integers(count), DeValue::Array(items)) if count.is_none_or(|count| count == items.len()) => {
+            (Shape::Integers(count), DeValue::Array(items))
+                if count.is_none_or(|count| count == items.len()) =>
+            {
                 return list(key, Shape::Integer, "whole numbers", items.iter());
             }
             _ => None,

@@ -96,7 +96,9 @@ fn address_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| D::Error::custom("expected IP:PORT, such as \"127.0.0.1:9100\", or \"\""))
+    text.parse()
+        .map(Some)
+        .map_err(|_| D::Error::custom("expected IP:PORT, such as \"127.0.0.1:9464\", or \"\""))
 }
 
 fn host_and_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -30,7 +30,9 @@ impl Console {
         tracing_subscriber::fmt()
             .compact()
             .with_env_filter(filter)
-            .with_ansi(self.is_interactive() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
+            .with_ansi(
+                self.is_interactive() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            )
             .with_writer(self.clone())
             .finish()
             .try_init()

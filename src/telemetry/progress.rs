@@ -34,7 +34,7 @@ pub struct Progress {
     pub damaged: u64,
     /// Readers connected now.
     pub readers_connected: u32,
-    /// Bytes that readers may still send without waiting, now.
+    /// Bytes that readers may still send without waiting, now; not part of the line.
     pub credits_outstanding: u64,
     /// Share of the time since the last tick in which the device worked, 0 to 1.
     pub device_busy: f64,

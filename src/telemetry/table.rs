@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_long_cells_cut() {
-        let mut table = Table::new([Column::right("score"), Column::left("url").at_most(12), Column::left("title")]);
+        let mut table =
+            Table::new([Column::right("score"), Column::left("url").at_most(12), Column::left("title")]);
         table.row(["0.98", "http://a.example/long", "Kräuter"]);
         table.row(["1", "http://b/", ""]);
         table.row(["0.5", "123456789012"]);
@@ -152,7 +153,8 @@ score  url           title
 
     #[test]
     fn what_could_steer_a_terminal_is_escaped() {
-        let check = |text, max_chars, expected: &str| assert_eq!(printable(text, max_chars), expected, "{text:?}");
+        let check =
+            |text, max_chars, expected: &str| assert_eq!(printable(text, max_chars), expected, "{text:?}");
         check("\u{1b}[2Jgone", 80, "\\u{1b}[2Jgone");
         check("a\r\n\tb", 80, "a\\r\\n\\tb");
         check("\u{9b}31m\u{7f}", 80, "\\u{9b}31m\\u{7f}");
