@@ -130,16 +130,16 @@ struct Flags {
     /// What this process does: "gpu" runs a job, "reader" reads archives for one
     #[arg(long, value_enum, value_name = "ROLE")]
     role: RoleName,
-    #[command(flatten)]
-    gpu: GpuFlags,
-    #[command(flatten)]
-    reader: ReaderFlags,
     /// Say more; twice: everything
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
     verbose: u8,
     /// Say only warnings and errors, show no progress; twice: only errors
     #[arg(short, long, action = ArgAction::Count)]
     quiet: u8,
+    #[command(flatten)]
+    gpu: GpuFlags,
+    #[command(flatten)]
+    reader: ReaderFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

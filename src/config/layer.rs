@@ -38,10 +38,15 @@ impl Layer {
             layer.read_table(schema, &source, "", table.get_ref());
         }
         for error in errors {
-            let origin = source.origin(error.span().unwrap_or_default());
+            let span = error.span().unwrap_or_default();
+            let reason = match source.unquoted(span.start) {
+                Some(text) => format!("a text needs quotes, as in \"{text}\""),
+                None => error.message().to_owned(),
+            };
+            let origin = source.origin(span);
             // The parser may stumble several times over one slip.
             if layer.problems.last().is_none_or(|previous| previous.origin.as_ref() != Some(&origin)) {
-                layer.problems.push(Problem::new(Some(origin), format!("not TOML: {}", error.message())));
+                layer.problems.push(Problem::new(Some(origin), format!("not TOML: {reason}")));
             }
         }
         layer
@@ -137,6 +142,19 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
+    /// The text that lacks quotes in the line of this byte, if that is what is wrong there: the parser takes
+    /// `kind = image` for an attempt at `inf`.
+    fn unquoted(&self, offset: usize) -> Option<&str> {
+        let offset = offset.min(self.text.len());
+        let start = self.text.get(..offset)?.rfind('\n').map_or(0, |newline| newline + 1);
+        let (_, value) = self.text.get(start..)?.lines().next()?.split_once('=')?;
+        let value = value.split('#').next()?.trim();
+        let is_word = value.starts_with(|first: char| first.is_alphabetic() || "/.~".contains(first))
+            && !value.contains(['"', '\'', '=', ',', '['])
+            && !["true", "false", "inf", "nan"].contains(&value);
+        is_word.then_some(value)
+    }
+
     fn origin(&self, span: Range<usize>) -> Origin {
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();

@@ -166,6 +166,13 @@ fn what_is_not_toml_is_told_with_line() {
     let error = load("kind = \"text\"\nreaders = = 3\n", &[]).unwrap_err().to_string();
     assert!(error.starts_with("my.toml:2: not TOML: "), "{error}");
     assert_eq!(error.lines().count(), 1, "{error}");
+    let error =
+        load("kind = image # of any size\n[output]\npath = /data/x\nformat = \"files\"\n", &[]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "my.toml:1: not TOML: a text needs quotes, as in \"image\"\n\
+         my.toml:3: not TOML: a text needs quotes, as in \"/data/x\""
+    );
     let error = load("readers = 1\nreaders = 2\n", &[]).unwrap_err().to_string();
     assert!(error.starts_with("my.toml:2: not TOML: duplicate key"), "{error}");
 }
