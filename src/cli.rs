@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
 
+use crate::config::is_host_and_port;
 use crate::exit::Exit;
 
 /// What a process is asked to do.
@@ -218,12 +219,10 @@ impl Flags {
 }
 
 fn host_and_port(text: &str) -> Result<String, String> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0) => {
-            Ok(text.to_owned())
-        }
-        _ => Err("expected HOST:PORT, such as gpu1.example.org:7700".to_owned()),
+    if is_host_and_port(text) {
+        return Ok(text.to_owned());
     }
+    Err("expected HOST:PORT, such as gpu1.example.org:7700".to_owned())
 }
 
 fn exit_codes() -> String {

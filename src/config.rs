@@ -23,6 +23,7 @@ use toml::{Table, Value};
 use self::layer::{Layer, Setting};
 pub use self::problem::{ConfigError, Origin, Problem};
 use self::schema::Schema;
+pub(crate) use self::settings::is_host_and_port;
 pub use self::settings::{BatchSettings, Launcher, TelemetrySettings, TransportSettings};
 use crate::filter::FilterSettings;
 use crate::kind::Kind;

@@ -9,8 +9,8 @@ use toml::Value;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Origin, Problem};
-use super::schema::{Schema, Shape};
-use super::tree;
+use super::schema::{Schema, Shape, last};
+use super::{SECRETS, tree};
 
 /// One key with its value and where it was set.
 pub(super) struct Setting {
@@ -147,7 +147,10 @@ impl Source<'_> {
     fn unquoted(&self, offset: usize) -> Option<&str> {
         let offset = offset.min(self.text.len());
         let start = self.text.get(..offset)?.rfind('\n').map_or(0, |newline| newline + 1);
-        let (_, value) = self.text.get(start..)?.lines().next()?.split_once('=')?;
+        let (key, value) = self.text.get(start..)?.lines().next()?.split_once('=')?;
+        if SECRETS.iter().any(|secret| secret.ends_with(last(key.trim()))) {
+            return None;
+        }
         let value = value.split('#').next()?.trim();
         let is_word = value.starts_with(|first: char| first.is_alphabetic() || "/.~".contains(first))
             && !value.contains(['"', '\'', '=', ',', '['])

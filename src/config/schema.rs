@@ -208,7 +208,8 @@ fn quote(text: &str) -> String {
     }
 }
 
-fn last(key: &str) -> &str {
+/// The last name of a dotted key.
+pub(super) fn last(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }
 

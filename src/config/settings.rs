@@ -106,12 +106,16 @@ fn host_and_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<St
     if text.is_empty() {
         return Ok(None);
     }
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0) => {
-            Ok(Some(text))
-        }
-        _ => Err(D::Error::custom("expected HOST:PORT, such as \"gpu1.example.org:7700\", or \"\"")),
+    if is_host_and_port(&text) {
+        return Ok(Some(text));
     }
+    Err(D::Error::custom("expected HOST:PORT, such as \"gpu1.example.org:7700\", or \"\""))
+}
+
+/// Whether `text` is `HOST:PORT` with a port that can be connected to.
+pub(crate) fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0))
 }
 
 fn path_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {

@@ -173,6 +173,8 @@ fn what_is_not_toml_is_told_with_line() {
         "my.toml:1: not TOML: a text needs quotes, as in \"image\"\n\
          my.toml:3: not TOML: a text needs quotes, as in \"/data/x\""
     );
+    let error = load("[source.s3]\nsecret_access_key = s3cr3t\n", &[]).unwrap_err().to_string();
+    assert!(error.starts_with("my.toml:2: not TOML: ") && !error.contains("s3cr3t"), "{error}");
     let error = load("readers = 1\nreaders = 2\n", &[]).unwrap_err().to_string();
     assert!(error.starts_with("my.toml:2: not TOML: duplicate key"), "{error}");
 }
