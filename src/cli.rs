@@ -1,0 +1,292 @@
+//! The command line of `warcdl-node`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
+
+use crate::config::is_host_and_port;
+use crate::exit::Exit;
+
+/// What a process is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// Its role, with what belongs to it.
+    pub role: Role,
+    /// How much it says.
+    pub verbosity: Verbosity,
+}
+
+/// The role of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Lists the archives, gives them to readers, scores what they send and keeps the positives.
+    Gpu(GpuArgs),
+    /// Reads archives for a GPU node, from which it gets all settings.
+    Reader(ReaderArgs),
+}
+
+/// Flags of the GPU node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuArgs {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// `KEY=VALUE` settings on top of the file, in their order; `--overwrite` is one of them.
+    pub overrides: Vec<String>,
+    /// Only check: configuration, inputs, model.
+    pub check: bool,
+}
+
+/// Flags of a reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReaderArgs {
+    /// `HOST:PORT` of the GPU node's data port.
+    pub connect: String,
+    /// Holds the job secret.
+    pub secret_file: PathBuf,
+    /// Under what name the GPU node logs it; its own choice where none is given.
+    pub name: Option<String>,
+}
+
+/// How much a process says, against what `telemetry.log` has it say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Twice `-q`: errors only, no progress.
+    Silent,
+    /// `-q`: warnings and errors, no progress.
+    Quiet,
+    /// As configured.
+    #[default]
+    Configured,
+    /// `-v`: debug messages.
+    Debug,
+    /// Twice `-v`: everything.
+    Trace,
+}
+
+impl Verbosity {
+    /// The log filter that replaces the configured one, if any.
+    pub fn log_filter(self) -> Option<&'static str> {
+        match self {
+            Verbosity::Silent => Some("error"),
+            Verbosity::Quiet => Some("warn"),
+            Verbosity::Configured => None,
+            Verbosity::Debug => Some("info,warcdl=debug,warcdl_actors=debug"),
+            Verbosity::Trace => Some("debug,warcdl=trace,warcdl_actors=trace"),
+        }
+    }
+
+    /// Whether progress is shown.
+    pub fn shows_progress(self) -> bool {
+        !matches!(self, Verbosity::Silent | Verbosity::Quiet)
+    }
+}
+
+impl Invocation {
+    /// Understands `args`, the program's name first. The error prints itself (`clap::Error::exit`): help and version
+    /// too come as one, with exit code 0; wrong usage with [`Exit::Usage`].
+    pub fn parse<I, T>(args: I) -> Result<Invocation, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let flags = Flags::try_parse_from(args)?;
+        flags.reject_those_of_the_other_role()?;
+        let Flags { role, gpu, reader, verbose, quiet } = flags;
+        let verbosity = match (verbose, quiet) {
+            (0, 0) => Verbosity::Configured,
+            (0, 1) => Verbosity::Quiet,
+            (0, _) => Verbosity::Silent,
+            (1, _) => Verbosity::Debug,
+            (_, _) => Verbosity::Trace,
+        };
+        let missing = |flag: &str| {
+            let message = format!("{flag} is required with this role");
+            Flags::command().error(ErrorKind::MissingRequiredArgument, message)
+        };
+        let role = match role {
+            RoleName::Gpu => {
+                let mut overrides = gpu.set;
+                if gpu.overwrite {
+                    overrides.push("output.overwrite=true".to_owned());
+                }
+                let config = gpu.config.ok_or_else(|| missing("--config"))?;
+                Role::Gpu(GpuArgs { config, overrides, check: gpu.check })
+            }
+            RoleName::Reader => Role::Reader(ReaderArgs {
+                connect: reader.connect.ok_or_else(|| missing("--connect"))?,
+                secret_file: reader.secret_file.ok_or_else(|| missing("--secret-file"))?,
+                name: reader.name,
+            }),
+        };
+        Ok(Invocation { role, verbosity })
+    }
+}
+
+/// Find the few texts or images in petabytes of web archive that your own model calls positive.
+#[derive(Debug, Parser)]
+#[command(name = "warcdl-node", version, after_help = exit_codes(), max_term_width = 110)]
+struct Flags {
+    /// What this process does: "gpu" runs a job, "reader" reads archives for one
+    #[arg(long, value_enum, value_name = "ROLE")]
+    role: RoleName,
+    /// Say more; twice: everything
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Say only warnings and errors, show no progress; twice: only errors
+    #[arg(short, long, action = ArgAction::Count)]
+    quiet: u8,
+    #[command(flatten)]
+    gpu: GpuFlags,
+    #[command(flatten)]
+    reader: ReaderFlags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RoleName {
+    Gpu,
+    Reader,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "With --role gpu")]
+struct GpuFlags {
+    /// Configuration file; keys that it leaves out have their defaults
+    #[arg(long, value_name = "FILE", required_if_eq("role", "gpu"))]
+    config: Option<PathBuf>,
+    /// Set one key of the configuration, such as --set readers=4 or --set filter.languages='["en"]'; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Remove an earlier run's results from the output folder first
+    #[arg(long)]
+    overwrite: bool,
+    /// Check the configuration, list the inputs, open the model, and exit
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "With --role reader")]
+struct ReaderFlags {
+    /// Data port of the GPU node, which prints it when it starts
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port, required_if_eq("role", "reader"))]
+    connect: Option<String>,
+    /// File with the job secret, a copy of the one that the GPU node names
+    #[arg(long, value_name = "FILE", required_if_eq("role", "reader"))]
+    secret_file: Option<PathBuf>,
+    /// Name of this reader in the GPU node's log
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+}
+
+impl Flags {
+    fn reject_those_of_the_other_role(&self) -> Result<(), clap::Error> {
+        let (GpuFlags { config, set, overwrite, check }, ReaderFlags { connect, secret_file, name }) =
+            (&self.gpu, &self.reader);
+        let (role, flags) = match self.role {
+            RoleName::Gpu => (
+                "gpu",
+                vec![
+                    ("--connect", connect.is_some()),
+                    ("--secret-file", secret_file.is_some()),
+                    ("--name", name.is_some()),
+                ],
+            ),
+            RoleName::Reader => (
+                "reader",
+                vec![
+                    ("--config", config.is_some()),
+                    ("--set", !set.is_empty()),
+                    ("--overwrite", *overwrite),
+                    ("--check", *check),
+                ],
+            ),
+        };
+        match flags.into_iter().find(|&(_, given)| given) {
+            Some((flag, _)) => {
+                let cure = match self.role {
+                    RoleName::Gpu if flag == "--secret-file" => ": set transport.secret_file",
+                    RoleName::Gpu => "",
+                    RoleName::Reader => ": a reader gets its settings from the GPU node",
+                };
+                let message = format!("{flag} cannot be used with --role {role}{cure}");
+                Err(Flags::command().error(ErrorKind::ArgumentConflict, message))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    if is_host_and_port(text) {
+        return Ok(text.to_owned());
+    }
+    Err("expected HOST:PORT, such as gpu1.example.org:7700".to_owned())
+}
+
+fn exit_codes() -> String {
+    let lines = Exit::ALL.map(|exit| format!("  {:>3}  {}", exit.code(), exit.help()));
+    format!("Exit codes:\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::{Exit, GpuArgs, Invocation, ReaderArgs, Role, Verbosity};
+
+    fn parse(line: &str) -> Result<Invocation, clap::Error> {
+        Invocation::parse(["warcdl-node"].into_iter().chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn a_gpu_node_takes_its_flags() {
+        let invocation =
+            parse("--role gpu --config a.toml --set readers=4 --set kind=image --overwrite -v").unwrap();
+        let overrides = ["readers=4", "kind=image", "output.overwrite=true"].map(str::to_owned).to_vec();
+        let gpu = GpuArgs { config: "a.toml".into(), overrides, check: false };
+        assert_eq!(invocation, Invocation { role: Role::Gpu(gpu), verbosity: Verbosity::Debug });
+    }
+
+    #[test]
+    fn a_reader_takes_its_flags() {
+        let invocation = parse("--role reader --connect [::1]:7700 --secret-file s --name r7 -qq").unwrap();
+        let reader = ReaderArgs {
+            connect: "[::1]:7700".to_owned(),
+            secret_file: "s".into(),
+            name: Some("r7".to_owned()),
+        };
+        assert_eq!(invocation, Invocation { role: Role::Reader(reader), verbosity: Verbosity::Silent });
+    }
+
+    #[test]
+    fn wrong_usage_is_told_with_the_flag_that_is_wrong() {
+        let check = |line: &str, kind: ErrorKind, part: &str| {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.kind(), kind, "{line}: {error}");
+            assert!(error.to_string().contains(part), "{line}: {error}");
+            assert_eq!(error.exit_code(), i32::from(Exit::Usage.code()));
+        };
+        check("", ErrorKind::MissingRequiredArgument, "--role");
+        check("--role gpu", ErrorKind::MissingRequiredArgument, "--config");
+        check("--role reader --secret-file s", ErrorKind::MissingRequiredArgument, "--connect");
+        check("--role reader --connect a:1", ErrorKind::MissingRequiredArgument, "--secret-file");
+        check("--role reader --connect a --secret-file s", ErrorKind::ValueValidation, "HOST:PORT");
+        check("--role reader --connect :1 --secret-file s", ErrorKind::ValueValidation, "HOST:PORT");
+        check("--role cpu --config a.toml", ErrorKind::InvalidValue, "gpu, reader");
+        check("--role gpu --config a.toml --name n", ErrorKind::ArgumentConflict, "--name");
+        check("--role gpu --config a --secret-file s", ErrorKind::ArgumentConflict, "transport.secret_file");
+        check("--role reader --connect a:1 --secret-file s --check", ErrorKind::ArgumentConflict, "--check");
+        check("--role gpu --config a.toml -v -q", ErrorKind::ArgumentConflict, "--quiet");
+    }
+
+    #[test]
+    fn help_lists_the_exit_codes() {
+        let help = parse("--help").unwrap_err();
+        assert_eq!(help.exit_code(), 0);
+        for exit in Exit::ALL {
+            assert!(help.to_string().contains(exit.help()), "{exit:?}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The model.
+
+pub mod settings;
+
+pub use settings::ModelSettings;

@@ -1,0 +1,5 @@
+//! Where positives are kept.
+
+pub mod settings;
+
+pub use settings::OutputSettings;
