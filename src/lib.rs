@@ -1,4 +1,7 @@
 //! The node of warcdl: sources, filter, preparation, model, sink, roles.
 #![warn(missing_docs)]
 
+pub mod kind;
+pub mod model;
+pub mod sink;
 pub mod source;
