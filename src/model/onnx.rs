@@ -229,6 +229,9 @@ impl Graph {
     }
 }
 
+/// No trial is longer than this, in token ids, whatever the configuration says.
+const LONGEST_TRIAL: usize = 1 << 16;
+
 /// What turns records into the graph's inputs.
 enum Feed {
     Tokens(TokenFeed),
@@ -261,6 +264,7 @@ impl Feed {
     fn trial(&self, max_tokens: usize) -> (Input, String) {
         match self {
             Feed::Tokens(_) => {
+                let max_tokens = max_tokens.min(LONGEST_TRIAL);
                 let ids = vec![0; max_tokens * 4];
                 (Input::Tokens(Bytes::from(ids)), format!("{max_tokens} token ids"))
             }

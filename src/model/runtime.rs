@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn takes_the_library_and_not_its_providers() {
         let folder = tempfile::tempdir().unwrap();
-        let mut check = |add: &str, expected: Option<&str>| {
+        let check = |add: &str, expected: Option<&str>| {
             fs::write(folder.path().join(add), "").unwrap();
             assert_eq!(library_in(folder.path()), expected.map(|name| folder.path().join(name)), "{add}");
         };
