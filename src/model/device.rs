@@ -148,12 +148,8 @@ pub(super) fn verify(device: Device, session: &Session, library: &Path) -> Resul
     let Device::Cuda(index) = device else {
         return Ok(());
     };
-    let memory = MemoryInfo::new(
-        AllocationDevice::CUDA,
-        index as i32,
-        AllocatorType::Device,
-        MemoryType::Default,
-    );
+    let memory =
+        MemoryInfo::new(AllocationDevice::CUDA, index as i32, AllocatorType::Device, MemoryType::Default);
     memory
         .and_then(|memory| Allocator::new(session, memory))
         .map(drop)
@@ -207,7 +203,8 @@ fn gpu_count(dev: &Path) -> u32 {
     let is_gpu = |name: &str| {
         name.strip_prefix("nvidia").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
     };
-    entries.filter_map(Result::ok).filter(|entry| entry.file_name().to_str().is_some_and(is_gpu)).count() as u32
+    entries.filter_map(Result::ok).filter(|entry| entry.file_name().to_str().is_some_and(is_gpu)).count()
+        as u32
 }
 
 #[cfg(test)]

@@ -158,9 +158,9 @@ impl ModelFiles {
     fn json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, OpenError> {
         let path = self.folder.join(name);
         match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map(Some)
-                .map_err(|source| OpenError::Json { path, source }),
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|source| OpenError::Json { path, source })
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(OpenError::Read { path, source }),
         }

@@ -52,7 +52,8 @@ impl Head {
         graph: &Path,
     ) -> Result<Head, OpenError> {
         let name = |index: usize| config.id2label.get(&index).cloned().unwrap_or_else(|| index.to_string());
-        let labels = || (0..count).map(|index| format!("{index} = {}", name(index))).collect::<Vec<_>>().join(", ");
+        let labels =
+            || (0..count).map(|index| format!("{index} = {}", name(index))).collect::<Vec<_>>().join(", ");
         let index = if label.is_empty() {
             match count {
                 1 => 0,
@@ -127,8 +128,15 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
-    fn head(output: &str, count: usize, label: &str, activation: Activation, config: &Config) -> Result<Head, String> {
-        Head::new(output, count, label, activation, config, Path::new("m.onnx")).map_err(|error| error.to_string())
+    fn head(
+        output: &str,
+        count: usize,
+        label: &str,
+        activation: Activation,
+        config: &Config,
+    ) -> Result<Head, String> {
+        Head::new(output, count, label, activation, config, Path::new("m.onnx"))
+            .map_err(|error| error.to_string())
     }
 
     #[test]

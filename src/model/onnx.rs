@@ -133,9 +133,7 @@ impl Opening<'_> {
     fn feed(&self, session: &Session) -> Result<Feed, OpenError> {
         let inputs = session.inputs();
         let feed = match self.kind {
-            Kind::Text => {
-                TokenFeed::new(inputs, self.config.pad_token_id.unwrap_or(0)).map(Feed::Tokens)
-            }
+            Kind::Text => TokenFeed::new(inputs, self.config.pad_token_id.unwrap_or(0)).map(Feed::Tokens),
             Kind::Image => {
                 PixelFeed::new(inputs, self.image_size, self.settings.normalize, self.preprocessor)
                     .map(Feed::Pixels)
@@ -215,8 +213,7 @@ impl Graph {
         let rows = self.feed.fixed_batch().unwrap_or(inputs.len());
         let values = self.feed.fill(inputs)?;
         let outputs = self.session.run(values).map_err(failed)?;
-        let (shape, values) =
-            outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
+        let (shape, values) = outputs[self.output.as_str()].try_extract_tensor::<f32>().map_err(failed)?;
         let count = match **shape {
             [batch] if usize::try_from(batch) == Ok(rows) => 1,
             [batch, count] if usize::try_from(batch) == Ok(rows) && count > 0 => count as usize,

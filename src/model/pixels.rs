@@ -60,7 +60,9 @@ impl PixelFeed {
             _ => None,
         }
         .ok_or_else(|| {
-            format!("its input \"{name}\" is not of shape [batch, height, width, 3] or [batch, 3, height, width]")
+            format!(
+                "its input \"{name}\" is not of shape [batch, height, width, 3] or [batch, 3, height, width]"
+            )
         })?;
         // Exporters of NCHW models may leave even the channels open; those of NHWC models do not.
         let (layout, height, width) = match shape {
@@ -147,9 +149,8 @@ fn arrange<T>(
     for picture in pictures {
         let pixels = picture.chunks_exact(3);
         match layout {
-            Layout::Nhwc => buffer.extend(
-                pixels.flat_map(|rgb| [convert(0, rgb[0]), convert(1, rgb[1]), convert(2, rgb[2])]),
-            ),
+            Layout::Nhwc => buffer
+                .extend(pixels.flat_map(|rgb| [convert(0, rgb[0]), convert(1, rgb[1]), convert(2, rgb[2])])),
             Layout::Nchw => {
                 for channel in 0..3 {
                     buffer.extend(pixels.clone().map(|rgb| convert(channel, rgb[channel])));
@@ -168,7 +169,8 @@ fn resolve_size(
     let wanted = configured
         .or_else(|| preprocessor.and_then(Preprocessor::exact_size))
         .filter(|&(height, width)| height > 0 && width > 0);
-    let side = |graph: i64, wanted: Option<u32>| u32::try_from(graph).ok().filter(|&side| side > 0).or(wanted);
+    let side =
+        |graph: i64, wanted: Option<u32>| u32::try_from(graph).ok().filter(|&side| side > 0).or(wanted);
     let size = side(graph.0, wanted.map(|size| size.0)).zip(side(graph.1, wanted.map(|size| size.1)));
     match (size, configured) {
         (None, _) => Err("it takes pictures of any size: set image.size = [height, width]".to_owned()),
@@ -216,7 +218,10 @@ mod tests {
             for channel in 0..3 {
                 for (byte, expected) in [(0, black[channel]), (255, white[channel])] {
                     let found = table[channel][byte];
-                    assert!((found - expected).abs() < 1e-5, "{normalize:?} {channel}: {found} is not {expected}");
+                    assert!(
+                        (found - expected).abs() < 1e-5,
+                        "{normalize:?} {channel}: {found} is not {expected}"
+                    );
                 }
             }
         };

@@ -146,8 +146,7 @@ mod tests {
 
     #[test]
     fn looks_in_the_working_directory_then_beside_and_above_the_program() {
-        let found =
-            folders(Some(Path::new("/repo")), Some(Path::new("/repo/target/release/warcdl-node")));
+        let found = folders(Some(Path::new("/repo")), Some(Path::new("/repo/target/release/warcdl-node")));
         let expected = [
             "/repo/runtime",
             "/repo/target/release",
@@ -175,7 +174,10 @@ mod tests {
     fn a_missing_library_is_told_with_its_places_and_cure() {
         let looked_for = Places(vec!["runtime/libonnxruntime.so".into(), "libonnxruntime.so".into()]);
         let text = RuntimeError::Missing { looked_for, message: "not found".to_owned() }.to_string();
-        assert!(text.contains("looked for runtime/libonnxruntime.so, libonnxruntime.so: not found"), "{text}");
+        assert!(
+            text.contains("looked for runtime/libonnxruntime.so, libonnxruntime.so: not found"),
+            "{text}"
+        );
         assert!(text.contains("make setup (scripts/fetch-onnxruntime.sh)"), "{text}");
     }
 }

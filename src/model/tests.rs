@@ -80,7 +80,10 @@ fn score(model: &mut dyn Model, inputs: &[Input]) -> Vec<f32> {
 #[track_caller]
 fn assert_near(found: &[f32], expected: &[f32]) {
     let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5 || a.is_nan() && b.is_nan();
-    assert!(found.len() == expected.len() && found.iter().zip(expected).all(near), "{found:?} is not {expected:?}");
+    assert!(
+        found.len() == expected.len() && found.iter().zip(expected).all(near),
+        "{found:?} is not {expected:?}"
+    );
 }
 
 /// Softmax of two, at index 1.
@@ -195,14 +198,15 @@ fn pictures_in_either_layout() {
     let picture = |rgb: [u8; 3]| Input::Pixels { height: 4, width: 5, data: Bytes::from(rgb.repeat(20)) };
     let pictures = [picture([255, 0, 0]), picture([0, 255, 0]), picture([51, 102, 255])];
     let values = [1.0, 2.0, 0.2 + 0.8 - 1.0];
-    let check = |element: u64, shape: [i64; 4], size: Option<(u32, u32)>, normalize: Normalize, factor: f32| {
-        let folder = Folder::new(&graph::image(element, shape, "logits", weights));
-        let opened = folder.open(Kind::Image, size, |settings| settings.normalize = normalize);
-        let mut opened = opened.unwrap_or_else(|error| panic!("{shape:?}: {error}"));
-        assert_eq!((opened.image_size, &opened.tokenizer_json), (Some((4, 5)), &None));
-        let expected = values.map(|value| second_of([0.0, value * factor]));
-        assert_near(&score(&mut *opened.models[0], &pictures), &expected);
-    };
+    let check =
+        |element: u64, shape: [i64; 4], size: Option<(u32, u32)>, normalize: Normalize, factor: f32| {
+            let folder = Folder::new(&graph::image(element, shape, "logits", weights));
+            let opened = folder.open(Kind::Image, size, |settings| settings.normalize = normalize);
+            let mut opened = opened.unwrap_or_else(|error| panic!("{shape:?}: {error}"));
+            assert_eq!((opened.image_size, &opened.tokenizer_json), (Some((4, 5)), &None));
+            let expected = values.map(|value| second_of([0.0, value * factor]));
+            assert_near(&score(&mut *opened.models[0], &pictures), &expected);
+        };
     for (shape, size) in [([OPEN, 4, 5, 3], None), ([OPEN, OPEN, OPEN, 3], Some((4, 5)))] {
         check(FLOAT, shape, size, Normalize::Auto, 1.0);
         check(FLOAT, shape, size, Normalize::None, 255.0);
@@ -230,7 +234,8 @@ fn a_picture_is_told_channel_from_channel_and_place_from_place() {
             .output("probability", FLOAT, &[OPEN, 1])
             .model();
         let folder = Folder::new(&model);
-        let mut opened = folder.open(Kind::Image, None, |settings| settings.normalize = Normalize::None).unwrap();
+        let mut opened =
+            folder.open(Kind::Image, None, |settings| settings.normalize = Normalize::None).unwrap();
         let data: Vec<u8> = (0..12).collect();
         let input = Input::Pixels { height: 2, width: 2, data: data.into() };
         assert_near(&score(&mut *opened.models[0], &[input]), &[6.0]);
@@ -259,7 +264,11 @@ fn models_that_do_not_fit_are_refused_with_their_inputs() {
     check(text(&[ids]), Kind::Image, &["not of shape [batch, height, width, 3]"]);
     check(text(&BERT), Kind::Image, &["has 3 inputs"]);
     check(graph::image(FLOAT, [OPEN; 4], "logits", weights), Kind::Image, &["set image.size"]);
-    check(graph::image(FLOAT, [OPEN, 3, 4, 4], "logits", weights), Kind::Text, &["\"pixel_values\" is none of"]);
+    check(
+        graph::image(FLOAT, [OPEN, 3, 4, 4], "logits", weights),
+        Kind::Text,
+        &["\"pixel_values\" is none of"],
+    );
     check(b"not a graph".to_vec(), Kind::Text, &["cannot load ", "model.onnx: "]);
     let hidden = Graph::default()
         .input("input_ids", INT64, &[OPEN, OPEN])

@@ -99,13 +99,17 @@ impl TokenFeed {
             let value = match buffer {
                 Buffer::Int64(buffer) => {
                     pad(buffer, *role, self.pad_id, rows, length, inputs, i64::from)?;
-                    TensorRef::from_array_view(([rows, length], buffer.as_slice())).map(SessionInputValue::from)
+                    TensorRef::from_array_view(([rows, length], buffer.as_slice()))
+                        .map(SessionInputValue::from)
                 }
                 Buffer::Int32(buffer) => {
                     let pad_id = i32::try_from(self.pad_id).unwrap_or(0);
                     // Ids are indices into a vocabulary, far below 2^31; a damaged one stays out of range.
-                    pad(buffer, *role, pad_id, rows, length, inputs, |id| i32::try_from(id).unwrap_or(i32::MAX))?;
-                    TensorRef::from_array_view(([rows, length], buffer.as_slice())).map(SessionInputValue::from)
+                    pad(buffer, *role, pad_id, rows, length, inputs, |id| {
+                        i32::try_from(id).unwrap_or(i32::MAX)
+                    })?;
+                    TensorRef::from_array_view(([rows, length], buffer.as_slice()))
+                        .map(SessionInputValue::from)
                 }
             };
             values.push((

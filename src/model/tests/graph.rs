@@ -104,8 +104,11 @@ impl Graph {
 fn value_info(name: &str, element: u64, shape: &[i64]) -> Vec<u8> {
     let dimensions = shape.iter().enumerate().fold(Message::default(), |message, (index, &size)| {
         let dimension = Message::default();
-        let dimension =
-            if size < 0 { dimension.all(2, [format!("open_{index}").as_str()]) } else { dimension.int(1, size as u64) };
+        let dimension = if size < 0 {
+            dimension.all(2, [format!("open_{index}").as_str()])
+        } else {
+            dimension.int(1, size as u64)
+        };
         message.bytes(1, &dimension.0)
     });
     let tensor = Message::default().int(1, element).bytes(2, &dimensions.0);
