@@ -6,6 +6,12 @@ use ort::value::{Outlet, TensorElementType, ValueType};
 
 use super::{Activation, OpenError, files::Config};
 
+/// What the only label is called where the model's files name none.
+const UNNAMED: &str = "positive";
+
+/// An error message lists no more labels than this.
+const LABELS_LISTED: usize = 100;
+
 /// How the values of an output become a score.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
@@ -51,9 +57,16 @@ impl Head {
         config: &Config,
         graph: &Path,
     ) -> Result<Head, OpenError> {
-        let name = |index: usize| config.id2label.get(&index).cloned().unwrap_or_else(|| index.to_string());
-        let labels =
-            || (0..count).map(|index| format!("{index} = {}", name(index))).collect::<Vec<_>>().join(", ");
+        let name = |index: usize| match config.id2label.get(&index) {
+            Some(name) => name.clone(),
+            None if count == 1 => UNNAMED.to_owned(),
+            None => index.to_string(),
+        };
+        let labels = || {
+            let listed = (0..count.min(LABELS_LISTED)).map(|index| format!("{index} = {}", name(index)));
+            let rest = (count > LABELS_LISTED).then(|| "...".to_owned());
+            listed.chain(rest).collect::<Vec<_>>().join(", ")
+        };
         let index = if label.is_empty() {
             match count {
                 1 => 0,
@@ -154,6 +167,8 @@ mod tests {
         check(2, "0", &["no", "yes"], Ok((0, "no")));
         check(2, "1", &[], Ok((1, "1")));
         check(1, "", &["LABEL_0"], Ok((0, "LABEL_0")));
+        check(1, "", &[], Ok((0, "positive")));
+        check(1, "0", &[], Ok((0, "positive")));
         check(3, "", &["a", "b", "c"], Err("has 3 labels: set it to one of 0 = a, 1 = b, 2 = c"));
         check(2, "maybe", &["no", "yes"], Err("\"maybe\" is none of the labels of m.onnx: 0 = no, 1 = yes"));
         check(2, "2", &["no", "yes"], Err("none of the labels"));

@@ -170,7 +170,7 @@ fn labels_and_activations() {
     let sum = 1.0_f32.exp() + 2.0_f32.exp() + 3.0_f32.exp();
     check(3, "logits", names, "eggs", ("eggs", 3.0_f32.exp() / sum));
     check(3, "logits", "{}", "0", ("0", 1.0_f32.exp() / sum));
-    check(1, "logits", "{}", "", ("0", 1.0 / (1.0 + (-1.0_f32).exp())));
+    check(1, "logits", "{}", "", ("positive", 1.0 / (1.0 + (-1.0_f32).exp())));
     check(3, "probabilities", names, "eggs", ("eggs", 3.0));
 }
 
