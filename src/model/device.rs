@@ -192,7 +192,9 @@ fn missing_for_cuda(index: u32, library: &Path, dev: &Path) -> Vec<String> {
         missing.push(format!("this machine has {gpus} NVIDIA GPU(s), numbered from 0"));
     }
     if missing.is_empty() {
-        missing.push("CUDA or cuDNN is missing or of another version than ONNX Runtime needs".to_owned());
+        let cure = "CUDA or cuDNN is missing or of another version than ONNX Runtime needs (put their libraries beside \
+                    ONNX Runtime's, or their folder into LD_LIBRARY_PATH)";
+        missing.push(cure.to_owned());
     }
     missing
 }

@@ -1,10 +1,12 @@
 //! Finds and loads the shared library of ONNX Runtime, once a process.
 
 use std::{
+    collections::HashSet,
     env,
+    error::Error as _,
     ffi::OsStr,
     fmt, fs,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -75,7 +77,12 @@ pub(super) fn runtime() -> Result<Runtime, RuntimeError> {
     }
     let named = env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
     let runtime = match named {
-        Some(library) => load(&library).map_err(|message| RuntimeError::Load { library, message })?,
+        Some(library) => {
+            // Relative to the working directory, as every path of the configuration.
+            let library =
+                if library.exists() { path::absolute(&library).unwrap_or(library) } else { library };
+            load(&library).map_err(|message| RuntimeError::Load { library, message })?
+        }
         None => search(&folders(env::current_dir().ok().as_deref(), env::current_exe().ok().as_deref()))?,
     };
     tracing::debug!(library = %runtime.library.display(), "ONNX Runtime is loaded");
@@ -101,7 +108,7 @@ fn folders(working_directory: Option<&Path>, program: Option<&Path>) -> Vec<Path
         folders.push(beside.to_owned());
         folders.extend(beside.ancestors().take(FOLDERS_ABOVE).map(|above| above.join(FOLDER)));
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     folders.retain(|folder| seen.insert(folder.clone()));
     folders
 }
@@ -118,7 +125,7 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
 }
 
 fn load(library: &Path) -> Result<Runtime, String> {
-    let builder = ort::init_from(library).map_err(|error| error.to_string())?;
+    let builder = ort::init_from(library).map_err(explain)?;
     let environment = builder
         .with_name("warcdl")
         .with_telemetry(false)
@@ -127,6 +134,16 @@ fn load(library: &Path) -> Result<Runtime, String> {
         .map_err(|error| error.to_string())?;
     environment.set_log_level(LogLevel::Warning);
     Ok(Runtime { environment, library: library.to_owned() })
+}
+
+/// The words of the system's loader, which its wrappers leave out.
+fn explain(error: ort::LoadDynamicError) -> String {
+    match &error {
+        ort::LoadDynamicError::Dlopen { error: wrapper, .. } => {
+            wrapper.source().map_or_else(|| error.to_string(), ToString::to_string)
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Hands what ONNX Runtime logs on. Its errors also come back as results, so they are not errors of ours as well.
