@@ -1,0 +1,123 @@
+//! The folder of results: whose it is, and what of it may be removed.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    OpenError, files, jsonl,
+    store::{self, Store},
+    whole::{UNFINISHED, failed},
+};
+
+/// Name of the run's summary in the folder.
+pub const SUMMARY: &str = "summary.json";
+
+/// Marks a folder whose results are warcdl's. Written first and removed last, so that a run that broke off at any
+/// point is recognised.
+const MARKER: &str = ".warcdl";
+
+/// Makes the folder and marks it. What is in it already is an error, or with `overwrite` is removed if all of it was
+/// written by warcdl; nothing is removed if anything was not.
+pub(super) fn claim(folder: &Path, overwrite: bool) -> Result<(), OpenError> {
+    if folder.as_os_str().is_empty() {
+        return Err(OpenError::NoPath);
+    }
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    if !entries(folder)?.is_empty() {
+        if !overwrite {
+            return Err(OpenError::NotEmpty { path: folder.to_owned() });
+        }
+        remove(folder)?;
+    }
+    let marker = folder.join(MARKER);
+    match File::create_new(&marker) {
+        Ok(_) => Ok(()),
+        // Another run was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(OpenError::NotEmpty { path: folder.to_owned() })
+        }
+        Err(error) => Err(failed(&marker)(error).into()),
+    }
+}
+
+/// Removes an earlier run's results.
+fn remove(folder: &Path) -> Result<(), OpenError> {
+    let marker = folder.join(MARKER);
+    if !marker.is_file() {
+        let foreign = entries(folder)?.into_iter().next().map_or(folder.to_owned(), |entry| entry.path);
+        return Err(OpenError::Foreign { path: foreign });
+    }
+    // Innermost first, the marker last.
+    let mut found = Vec::new();
+    for entry in entries(folder)? {
+        let is_ours = match &*entry.name {
+            MARKER => continue,
+            store::IMAGES | store::POSITIVES if entry.is_folder => {
+                survey_store(&entry.path, &mut found)?;
+                true
+            }
+            name => {
+                let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
+                !entry.is_folder && (name == SUMMARY || name == files::INDEX || jsonl::is_part(name))
+            }
+        };
+        if !is_ours {
+            return Err(OpenError::Foreign { path: entry.path });
+        }
+        found.push(entry);
+    }
+    for entry in found {
+        let removed =
+            if entry.is_folder { fs::remove_dir(&entry.path) } else { fs::remove_file(&entry.path) };
+        removed.map_err(failed(&entry.path))?;
+    }
+    fs::remove_file(&marker).map_err(failed(&marker))?;
+    Ok(())
+}
+
+/// Appends what lies in a store to `found`, if a store wrote all of it.
+fn survey_store(folder: &Path, found: &mut Vec<Entry>) -> Result<(), OpenError> {
+    for shelf in entries(folder)? {
+        if !shelf.is_folder || !Store::is_shelf(&shelf.name) {
+            return Err(OpenError::Foreign { path: shelf.path });
+        }
+        for file in entries(&shelf.path)? {
+            let name = file.name.strip_suffix(UNFINISHED).unwrap_or(&file.name);
+            if file.is_folder || !Store::is_file(name) {
+                return Err(OpenError::Foreign { path: file.path });
+            }
+            found.push(file);
+        }
+        found.push(shelf);
+    }
+    Ok(())
+}
+
+/// What lies in a folder.
+struct Entry {
+    path: PathBuf,
+    /// Empty if it is not Unicode, or the entry is neither a file nor a folder: then it is not ours.
+    name: String,
+    is_folder: bool,
+}
+
+fn entries(folder: &Path) -> Result<Vec<Entry>, OpenError> {
+    let list = || {
+        fs::read_dir(folder)?
+            .map(|entry| {
+                let entry = entry?;
+                // Not followed where it is a link.
+                let kind = entry.file_type()?;
+                let name = entry.file_name();
+                let name = Some(name.as_os_str()).filter(|_| kind.is_file() || kind.is_dir());
+                let name = name.and_then(OsStr::to_str).unwrap_or_default().to_owned();
+                Ok(Entry { path: entry.path(), name, is_folder: kind.is_dir() })
+            })
+            .collect::<io::Result<Vec<_>>>()
+    };
+    Ok(list().map_err(failed(folder))?)
+}
