@@ -3,7 +3,7 @@
 #   docker build --target gpu    -t warcdl-gpu    .    with CUDA and ONNX Runtime; needs --gpus all
 #
 #   docker run --rm -v "$PWD/job.secret:/job.secret:ro" warcdl-reader --connect gpu1:7700 --secret-file /job.secret
-#   docker run --rm --gpus all --network host -v "$PWD:/work" warcdl-gpu --config my.toml
+#   docker run --rm --gpus all --network host -v "$PWD:/data" warcdl-gpu --config my.toml
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /build
@@ -35,5 +35,5 @@ RUN apt-get update \
 COPY --from=build /build/target/release/warcdl-node /opt/warcdl/bin/
 # The program looks for ONNX Runtime in runtime/ above its own folder.
 COPY --from=runtime /opt/warcdl/runtime /opt/warcdl/runtime
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["/opt/warcdl/bin/warcdl-node", "--role", "gpu"]
