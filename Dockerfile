@@ -28,7 +28,7 @@ COPY --from=build /build/target/release/warcdl-node /usr/local/bin/
 USER 1000:1000
 ENTRYPOINT ["warcdl-node", "--role", "reader"]
 
-FROM nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04 AS gpu
+FROM nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 AS gpu
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/*
