@@ -90,12 +90,17 @@ fn hostile_pages_cost_little() {
         ("raw text", "<title></".repeat(100_000)),
         ("skipped", "<nav>".repeat(100_000)),
         ("line breaks", "<br>".repeat(150_000)),
+        // As much as the guards let through.
+        ("deep", format!("{}{}", "<div>".repeat(505), "<p>x, y</p>".repeat(20_000))),
+        ("tables", format!("{}{SENTENCE}", "<table><tr><td>".repeat(160))),
+        ("formatting", format!("<p>{}", "<b><i><font>x".repeat(160))),
     ] {
         for extractor in [Extractor::Main, Extractor::Plain] {
             let start = Instant::now();
             let _ = preparer(extractor, &open()).prepare(page(&body));
             // Unoptimised, on a busy machine: the unguarded pages take tens of seconds optimised.
-            assert!(start.elapsed() < Duration::from_secs(5), "{name}: {:?}", start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(5), "{name}, {extractor:?}: {:?}", start.elapsed());
+            eprintln!("TIME {name} {extractor:?} {:?}", start.elapsed());
         }
     }
 }
