@@ -2,8 +2,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod filter;
-pub mod prepare;
 pub mod source;
 
 pub mod filter;

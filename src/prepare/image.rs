@@ -40,17 +40,18 @@ pub struct ImagePreparer {
     max_side: u32,
     max_pixels: u64,
     filter: Filter,
-    height: u32,
-    width: u32,
+    /// Height and width of the model's input, if it takes any.
+    input: Option<(u32, u32)>,
     resizer: Resizer,
 }
 
 impl ImagePreparer {
-    /// Checks the settings. `size` is the height and width of the model's input.
+    /// Checks the settings. `size` is the height and width of the model's input; without one the prepared records carry
+    /// [`Input::None`], and pictures are decoded all the same, so that broken ones are told.
     pub fn new(
         image: &ImageSettings,
         filter: &FilterSettings,
-        size: (u32, u32),
+        size: Option<(u32, u32)>,
     ) -> Result<Self, PrepareError> {
         if image.max_side == 0 {
             return Err(PrepareError::Zero { key: "image.max_side" });
@@ -58,16 +59,16 @@ impl ImagePreparer {
         if image.max_pixels == 0 {
             return Err(PrepareError::Zero { key: "image.max_pixels" });
         }
-        let (height, width) = size;
-        if ![height, width].iter().all(|side| (1..=MAX_INPUT_SIDE).contains(side)) {
+        if let Some((height, width)) = size
+            && ![height, width].iter().all(|side| (1..=MAX_INPUT_SIDE).contains(side))
+        {
             return Err(PrepareError::Size { height, width, max: MAX_INPUT_SIDE });
         }
         Ok(Self {
             max_side: image.max_side,
             max_pixels: image.max_pixels,
             filter: Filter::new(filter)?,
-            height,
-            width,
+            input: size,
             resizer: Resizer::new(),
         })
     }
@@ -81,9 +82,14 @@ impl ImagePreparer {
         let Response { mut meta, body, .. } = response;
         self.filter.url(&meta.url)?;
         let (size, pixels) = self.decode(&body)?;
-        let data = self.resize(size, &pixels).ok_or(Exclusion::ImageDecode)?;
+        let input = match self.input {
+            None => Input::None,
+            Some((height, width)) => {
+                let data = self.resize(size, &pixels, (height, width)).ok_or(Exclusion::ImageDecode)?;
+                Input::Pixels { height, width, data }
+            }
+        };
         meta.image_size = size;
-        let input = Input::Pixels { height: self.height, width: self.width, data };
         Ok(Prepared { meta, input, keep: Bytes::from(body) })
     }
 
@@ -155,24 +161,29 @@ impl ImagePreparer {
     /// Rows of RGB bytes of the model's size; `None` if `pixels` is no picture of that size.
     ///
     /// The triangle filter is separable: strips of rows are resized in width first, then their stack in height.
-    fn resize(&mut self, (width, height): (u32, u32), pixels: &[u8]) -> Option<Bytes> {
+    fn resize(
+        &mut self,
+        (width, height): (u32, u32),
+        pixels: &[u8],
+        (to_height, to_width): (u32, u32),
+    ) -> Option<Bytes> {
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
         let row_bytes = width as usize * 3;
         if pixels.len() != row_bytes * height as usize {
             return None;
         }
-        let mut narrowed: Vec<F32x3> = Vec::with_capacity(self.width as usize * height as usize);
+        let mut narrowed: Vec<F32x3> = Vec::with_capacity(to_width as usize * height as usize);
         for strip in pixels.chunks(row_bytes * STRIP_ROWS) {
             let floats: Vec<F32x3> =
                 strip.as_chunks::<3>().0.iter().map(|rgb| F32x3::new(rgb.map(f32::from))).collect();
             let rows = u32::try_from(strip.len() / row_bytes).ok()?;
             let source = TypedImageRef::new(width, rows, &floats).ok()?;
-            let mut target = TypedImage::new(self.width, rows);
+            let mut target = TypedImage::new(to_width, rows);
             self.resizer.resize_typed(&source, &mut target, &options).ok()?;
             narrowed.extend_from_slice(target.pixels());
         }
-        let source = TypedImageRef::new(self.width, height, &narrowed).ok()?;
-        let mut target: TypedImage<'_, F32x3> = TypedImage::new(self.width, self.height);
+        let source = TypedImageRef::new(to_width, height, &narrowed).ok()?;
+        let mut target: TypedImage<'_, F32x3> = TypedImage::new(to_width, to_height);
         self.resizer.resize_typed(&source, &mut target, &options).ok()?;
         let levels = target.pixels().iter().flat_map(|pixel| pixel.0);
         Some(levels.map(|level| level.round().clamp(0.0, 255.0) as u8).collect::<Vec<_>>().into())

@@ -93,8 +93,22 @@ impl RunError {
     }
 }
 
-/// Runs to the end. Must run within an actix system.
+/// Runs to the end, with the model that the configuration names. Must run within an actix system.
 pub async fn run(args: &GpuArgs, verbosity: Verbosity, console: &Console) -> Result<Exit, RunError> {
+    run_with(args, verbosity, console, |config| {
+        let image_size = Some((config.image.size[0], config.image.size[1])).filter(|&size| size != (0, 0));
+        model::open(&config.model, config.kind, image_size)
+    })
+    .await
+}
+
+/// As [`run`], with a model of one's own: `open_model` makes it of the configuration.
+pub async fn run_with(
+    args: &GpuArgs,
+    verbosity: Verbosity,
+    console: &Console,
+    open_model: impl FnOnce(&Config) -> Result<Opened, model::OpenError>,
+) -> Result<Exit, RunError> {
     let start = Instant::now();
     let config = Config::load(&args.config, &args.overrides)?;
     console.init_tracing(&config.telemetry.log, verbosity)?;
@@ -105,8 +119,7 @@ pub async fn run(args: &GpuArgs, verbosity: Verbosity, console: &Console) -> Res
     let size = crate::telemetry::bytes(bytes as f64);
     eprintln!("{} archives, {size}", archives.len());
 
-    let image_size = Some((config.image.size[0], config.image.size[1])).filter(|&size| size != (0, 0));
-    let model = model::open(&config.model, config.kind, image_size)?;
+    let model = open_model(&config)?;
     let keys_travel = config.transport.listen.ip().is_loopback();
     let job = Job::new(&config, &model, keys_travel)?;
     // Only to be checked: the readers prepare.

@@ -13,7 +13,7 @@ use crate::source::Response;
 const SETTINGS: ImageSettings = ImageSettings { size: [0, 0], max_side: 1_000, max_pixels: 500_000 };
 
 fn prepare(body: &[u8], filter: &FilterSettings, size: (u32, u32)) -> Result<Prepared, Exclusion> {
-    let mut preparer = ImagePreparer::new(&SETTINGS, filter, size).expect("valid");
+    let mut preparer = ImagePreparer::new(&SETTINGS, filter, Some(size)).expect("valid");
     preparer.prepare(Response { body: body.to_vec(), ..Response::default() })
 }
 
@@ -197,7 +197,7 @@ fn resizing_is_the_antialiased_triangle_filter() {
 #[test]
 fn settings_are_checked() {
     let refused =
-        |settings: &ImageSettings, size| ImagePreparer::new(settings, &open(), size).err().expect("refused");
+        |settings: &ImageSettings, size| ImagePreparer::new(settings, &open(), Some(size)).err().expect("refused");
     let zero = ImageSettings { max_pixels: 0, ..SETTINGS };
     assert!(matches!(refused(&zero, (8, 8)), PrepareError::Zero { key: "image.max_pixels" }));
     let error = refused(&SETTINGS, (0, 8)).to_string();

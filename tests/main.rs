@@ -1,0 +1,6 @@
+//! The node as its users meet it: real processes, real sockets, real files.
+
+mod archive;
+mod errors;
+mod node;
+mod run;
