@@ -277,10 +277,8 @@ impl Tree {
                 |open| open == Tag::TABLE,
                 |open| matches!(open, Tag::TD | Tag::TH | Tag::CAPTION | Tag::TEMPLATE),
             ),
-            Tag::RB | Tag::RT | Tag::RP | Tag::RTC => {
-                if top.is_some_and(|top| matches!(top, Tag::RB | Tag::RT | Tag::RP | Tag::RTC)) {
-                    self.close(self.open.len() - 1);
-                }
+            _ if tag.is_ruby_part() && top.is_some_and(Tag::is_ruby_part) => {
+                self.close(self.open.len() - 1);
             }
             _ => {}
         }

@@ -129,7 +129,7 @@ impl Tag {
     tags! {
         A "a", ADDRESS "address", BODY "body", BUTTON "button", CAPTION "caption", COLGROUP "colgroup", DD "dd",
         DIV "div", DT "dt", FRAMESET "frameset", HEAD "head", HTML "html", LI "li", NOBR "nobr",
-        OPTGROUP "optgroup", OPTION "option", P "p", PLAINTEXT "plaintext", RB "rb", RP "rp", RT "rt", RTC "rtc",
+        OPTGROUP "optgroup", OPTION "option", P "p", PLAINTEXT "plaintext",
         SCRIPT "script", SELECT "select", TABLE "table", TBODY "tbody", TD "td", TEMPLATE "template",
         TFOOT "tfoot", TH "th", THEAD "thead", TITLE "title", TR "tr",
     }
@@ -168,6 +168,8 @@ sets! {
     is_formatting: "a" "b" "big" "code" "em" "font" "i" "nobr" "s" "small" "strike" "strong" "tt" "u";
     /// `h1` to `h6`, each of which ends any other.
     is_heading: "h1" "h2" "h3" "h4" "h5" "h6";
+    /// Parts of a ruby annotation, each of which ends the one before.
+    is_ruby_part: "rb" "rp" "rt" "rtc";
     /// Parts of a table, looked for as far as the table.
     is_table_part: "caption" "table" "tbody" "td" "tfoot" "th" "thead" "tr";
     /// Where the search for most elements ends.

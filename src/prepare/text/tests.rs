@@ -100,7 +100,6 @@ fn hostile_pages_cost_little() {
             let _ = preparer(extractor, &open()).prepare(page(&body));
             // Unoptimised, on a busy machine: the unguarded pages take tens of seconds optimised.
             assert!(start.elapsed() < Duration::from_secs(5), "{name}, {extractor:?}: {:?}", start.elapsed());
-            eprintln!("TIME {name} {extractor:?} {:?}", start.elapsed());
         }
     }
 }
