@@ -1,0 +1,68 @@
+//! The keys of `[source]`, `[source.s3]` and `[record]`; their defaults stand in the configuration file.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// `[source]`: where the archives lie.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceSettings {
+    /// Files, folders, globs and `s3://bucket/prefix`.
+    pub paths: Vec<String>,
+    /// A file that names one of the above a line; empty for none.
+    pub list: String,
+    /// Endings of the names that are taken in folders, buckets and globs.
+    pub suffixes: Vec<String>,
+    /// Access to S3.
+    pub s3: S3Settings,
+}
+
+/// `[source.s3]`: access to S3 or a server that speaks its protocol. Empty strings mean "not set".
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Settings {
+    /// `bucket` or `bucket/prefix`.
+    pub buckets: Vec<String>,
+    /// URL of the server, for MinIO, Ceph and the like.
+    pub endpoint_url: String,
+    /// Region.
+    pub region: String,
+    /// `https://endpoint/bucket/key` instead of `https://bucket.endpoint/key`.
+    pub path_style: bool,
+    /// Profile of `~/.aws`.
+    pub profile: String,
+    /// Key id; wins over the environment and the profile.
+    pub access_key_id: String,
+    /// The key's secret.
+    pub secret_access_key: Secret,
+    /// Token of a temporary key.
+    pub session_token: Secret,
+    /// Unsigned requests.
+    pub anonymous: bool,
+}
+
+/// `[record]`: which records are taken.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordSettings {
+    /// Shortest HTTP body, in bytes as archived.
+    pub min_body_bytes: u64,
+    /// Longest HTTP body, in bytes as archived and as decoded.
+    pub max_body_bytes: u64,
+    /// HTTP statuses taken; empty takes all.
+    pub http_status: Vec<u16>,
+    /// MIME types taken; empty takes those of the kind.
+    pub content_types: Vec<String>,
+}
+
+/// A string that is never shown in logs.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
