@@ -16,7 +16,12 @@ pub(super) struct TooLong;
 
 /// Undoes chunking and codings (in the order in which they were applied). A body that is not what its headers claim
 /// stays as it is; of one that breaks midway, what came before is kept.
-pub(super) fn decode(body: Vec<u8>, chunked: bool, codings: &[Vec<u8>], cap: usize) -> Result<Vec<u8>, TooLong> {
+pub(super) fn decode(
+    body: Vec<u8>,
+    chunked: bool,
+    codings: &[Vec<u8>],
+    cap: usize,
+) -> Result<Vec<u8>, TooLong> {
     let mut body = if chunked { dechunk(&body).unwrap_or(body) } else { body };
     for coding in codings.iter().rev().take(MAX_CODINGS) {
         let name = coding.to_ascii_lowercase();
@@ -25,7 +30,8 @@ pub(super) fn decode(body: Vec<u8>, chunked: bool, codings: &[Vec<u8>], cap: usi
                 gzip_header_len(&body).map(|header| inflate(&body[header..], false, cap))
             }
             b"deflate" => {
-                let zlib = body.len() > 2 && body[0] & 15 == 8 && u16::from_be_bytes([body[0], body[1]]) % 31 == 0;
+                let zlib =
+                    body.len() > 2 && body[0] & 15 == 8 && u16::from_be_bytes([body[0], body[1]]) % 31 == 0;
                 Some(inflate(&body, zlib, cap))
             }
             b"br" => Some(read(brotli::Decompressor::new(body.as_slice(), 64 << 10), cap)),
@@ -48,7 +54,10 @@ fn dechunk(body: &[u8]) -> Option<Vec<u8>> {
     let mut rest = body;
     while let Some(end) = memchr(b'\n', &rest[..rest.len().min(1024)]) {
         let digits = rest[..end].split(|byte| *byte == b';').next()?.trim_ascii();
-        let Some(size) = str::from_utf8(digits).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok()) else { break };
+        let Some(size) = str::from_utf8(digits).ok().and_then(|hex| usize::from_str_radix(hex, 16).ok())
+        else {
+            break;
+        };
         rest = &rest[end + 1..];
         if size == 0 {
             return Some(plain);

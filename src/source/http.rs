@@ -56,7 +56,8 @@ impl<'a> Headers<'a> {
         }
         let line_end = memchr(b'\n', section).unwrap_or(section.len());
         let (line, rest) = section.split_at(line_end);
-        let status = line.split(|byte| *byte == b' ').skip(1).find(|word| !word.is_empty()).unwrap_or_default();
+        let status =
+            line.split(|byte| *byte == b' ').skip(1).find(|word| !word.is_empty()).unwrap_or_default();
         let status = str::from_utf8(status.trim_ascii()).ok()?.parse().ok()?;
         let mut headers = Headers { status, ..Headers::default() };
         for (name, value) in fields(rest) {
