@@ -3,10 +3,14 @@
 pub mod archive;
 mod body;
 mod http;
+pub mod listing;
 mod member;
 pub mod response;
 pub mod settings;
+pub mod store;
 
 pub use archive::{ArchiveReader, Entry, ReadError};
+pub use listing::{Archive, list};
 pub use response::Response;
 pub use settings::{RecordSettings, S3Settings, Secret, SourceSettings};
+pub use store::{SourceError, Store};
