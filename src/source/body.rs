@@ -97,3 +97,34 @@ fn read(decoder: impl Read, cap: usize) -> Result<Vec<u8>, TooLong> {
     let _ = decoder.take(cap as u64 + 1).read_to_end(&mut plain);
     if plain.len() > cap { Err(TooLong) } else { Ok(plain) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::{TooLong, decode};
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn check(body: &[u8], chunked: bool, codings: &[&str], expected: &[u8]) {
+        let codings: Vec<_> = codings.iter().map(|coding| coding.as_bytes().to_vec()).collect();
+        assert_eq!(decode(body.to_vec(), chunked, &codings, 1000).as_deref(), Ok(expected), "{codings:?}");
+    }
+
+    #[test]
+    fn codings_are_undone_or_left_as_they_are() {
+        check(b"4;a=b\r\npage\r\n3\r\n, 2\r\n0\r\n\r\n", true, &[], b"page, 2");
+        check(b"<html>plain", true, &[], b"<html>plain");
+        check(&gzip(b"page"), false, &["X-GZIP"], b"page");
+        check(&gzip(&gzip(b"page")), false, &["gzip", "gzip"], b"page");
+        check(b"page", false, &["gzip"], b"page");
+        check(b"page", false, &["utf-8"], b"page");
+        assert_eq!(decode(gzip(&[b' '; 5000]), false, &[b"gzip".to_vec()], 1000), Err(TooLong));
+    }
+}

@@ -129,3 +129,47 @@ async fn list_bucket(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::list;
+    use crate::source::{S3Settings, Secret, SourceSettings, Store};
+
+    fn settings(paths: Vec<String>) -> SourceSettings {
+        let s3 = S3Settings {
+            buckets: Vec::new(),
+            endpoint_url: String::new(),
+            region: String::new(),
+            path_style: true,
+            profile: String::new(),
+            access_key_id: String::new(),
+            secret_access_key: Secret::default(),
+            session_token: Secret::default(),
+            anonymous: true,
+        };
+        SourceSettings { paths, list: String::new(), suffixes: vec![".warc.gz".to_owned()], s3 }
+    }
+
+    #[tokio::test]
+    async fn folders_globs_and_files_are_listed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir(root.join("deep")).unwrap();
+        for name in ["b.warc.gz", "deep/a.warc.gz", "notes.txt"] {
+            fs::write(root.join(name), "x").unwrap();
+        }
+        let at = |name: &str| root.join(name).display().to_string();
+        let given = settings(vec![at(""), at("*.warc.gz"), at("notes.txt")]);
+        let store = Store::new(&given.s3, tokio::runtime::Handle::current());
+        let names: Vec<_> =
+            list(&given, &store).await.unwrap().into_iter().map(|archive| archive.name).collect();
+        assert_eq!(names, [at("b.warc.gz"), at("deep/a.warc.gz"), at("notes.txt")]);
+
+        let missing = list(&settings(vec![at("missing")]), &store).await.unwrap_err().to_string();
+        assert!(missing.contains(&at("missing")), "{missing}");
+        let empty = list(&settings(vec![at("*.warc")]), &store).await.unwrap_err().to_string();
+        assert!(empty.contains("*.warc") && empty.contains(".warc.gz"), "{empty}");
+    }
+}
