@@ -49,10 +49,7 @@ impl Job {
     /// The job of this configuration and model. S3 keys of the configuration are left out unless `with_keys`: the link
     /// is not encrypted, so they go to readers on this machine only.
     pub fn new(config: &Config, model: &Opened, with_keys: bool) -> Result<Job, JobError> {
-        let mut s3 = config.source.s3.clone();
-        if !with_keys {
-            s3.forget_keys();
-        }
+        let s3 = if with_keys { config.source.s3.clone() } else { config.source.s3.without_keys() };
         let tokenizer_json = match &model.tokenizer_json {
             None => None,
             Some(json) => Some(String::from_utf8(json.clone()).map_err(|_| JobError::Tokenizer)?),

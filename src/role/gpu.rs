@@ -24,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use warcdl_actors::SinkError;
 use warcdl_actors::batch::BatchRules;
 use warcdl_actors::exit::Fault;
+use warcdl_actors::lease::Archive;
 use warcdl_actors::listener::LinkLimits;
 use warcdl_actors::metrics::{Metrics, RegisterError};
 use warcdl_actors::pipeline::{Outcome, Pipeline, Plan, StartError, Stopper};
@@ -113,8 +114,12 @@ pub async fn run_with(
     let config = Config::load(&args.config, &args.overrides)?;
     console.init_tracing(&config.telemetry.log, verbosity)?;
 
-    let store = Store::new(&config.source.s3)?;
+    let store = Store::new(&config.source.s3, tokio::runtime::Handle::current());
     let archives = source::list(&config.source, &store).await?;
+    let archives: Vec<Archive> = archives
+        .into_iter()
+        .map(|source::Archive { name, size, etag }| Archive { name: name.into(), size, etag })
+        .collect();
     let bytes: u64 = archives.iter().map(|archive| archive.size).sum();
     let size = crate::telemetry::bytes(bytes as f64);
     eprintln!("{} archives, {size}", archives.len());

@@ -53,13 +53,23 @@ pub async fn run(args: &ReaderArgs) -> Result<(), ReaderRunError> {
     let stream = connect(&args.connect).await?;
     // Grants and leases are small and must not wait for company.
     let _ = stream.set_nodelay(true);
+    // Fetching has a thread of its own, so that neither decryption nor a slow store delays grants and heartbeats.
+    let fetching = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("fetch")
+        .enable_all()
+        .build()
+        .map_err(|error| ReaderRunError::Reader(ReaderError::Thread(error)))?;
+    let runtime = fetching.handle().clone();
     let name = args.name.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()));
     let source = |description: bytes::Bytes| -> Result<Box<dyn Source>, String> {
         let job = Job::decode(&description).map_err(|error| error.to_string())?;
-        let store = Store::new(&job.s3).map_err(|error| error.to_string())?;
+        let store = Store::new(&job.s3, runtime.clone());
         Ok(Box::new(Intake::new(job, store).map_err(|error| error.to_string())?))
     };
-    Ok(serve(stream, &secret, &name, crate::process::figures, source).await?)
+    let served = serve(stream, &secret, &name, crate::process::figures, source).await;
+    fetching.shutdown_background();
+    Ok(served?)
 }
 
 async fn connect(address: &str) -> Result<TcpStream, ReaderRunError> {
