@@ -24,8 +24,6 @@ fn errors_name_the_key_and_the_cure() {
     check("readers = \"four\"", 2, &["job.toml:4", "readers"]);
     check("filter.url_regex = \"(\"", 2, &["filter.url_regex"]);
     check("filter.languages = [\"klingon\"]", 2, &["filter.languages", "klingon"]);
-    check("model.kind = \"onnx\"", 2, &["model.path"]);
-    check("model = { kind = \"onnx\", path = \"/nowhere\" }", 2, &["job.toml"]);
 }
 
 #[test]

@@ -4,3 +4,4 @@ mod archive;
 mod errors;
 mod node;
 mod run;
+mod s3;
