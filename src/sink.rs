@@ -14,7 +14,7 @@ mod row;
 mod store;
 mod whole;
 
-pub use folder::SUMMARY;
+pub use folder::{RESOLVED_CONFIG, SUMMARY};
 pub use whole::write_whole;
 
 /// The `[output]` table of the configuration.

@@ -1,7 +1,16 @@
 //! Where records come from: listings, stored files, members, WARC and HTTP.
 
+pub mod archive;
+mod body;
+mod http;
+pub mod listing;
+mod member;
 pub mod response;
 pub mod settings;
+pub mod store;
 
+pub use archive::{ArchiveReader, Entry, ReadError};
+pub use listing::{Archive, list};
 pub use response::Response;
-pub use settings::{RecordSettings, S3Settings, SourceSettings};
+pub use settings::{RecordSettings, S3Settings, Secret, SourceSettings};
+pub use store::{SourceError, Store};

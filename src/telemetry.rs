@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 pub use self::console::Console;
-pub use self::progress::{Progress, Rates, Reporter, line};
+pub use self::progress::{Progress, Rates, Reporter, bytes, line};
 pub use self::server::serve;
 pub use self::table::{Column, Table};
 

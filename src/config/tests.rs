@@ -325,7 +325,7 @@ fn flags_that_are_wrong_are_told_by_their_key() {
 fn the_resolved_file_gives_the_same_run_and_no_secret() {
     let text = "[source.s3]\naccess_key_id = \"AKIAPROBE\"\nsecret_access_key = \"s3cr3t\"\nsession_token = \"t0ken\"";
     let config = load_with_needs(text, &["filter.min_chars=7"]).unwrap();
-    assert_eq!(config.source.s3.secret_access_key, "s3cr3t");
+    assert_eq!(config.source.s3.secret_access_key.0, "s3cr3t");
     let resolved = config.resolved_toml();
     for secret in ["AKIAPROBE", "s3cr3t", "t0ken"] {
         assert!(!resolved.contains(secret), "{resolved}");

@@ -15,6 +15,8 @@ use super::{
 
 /// Name of the run's summary in the folder.
 pub const SUMMARY: &str = "summary.json";
+/// Name of the configuration as the run used it, in the folder.
+pub const RESOLVED_CONFIG: &str = "config.resolved.toml";
 
 /// Marks a folder whose results are warcdl's. Written first and removed last, so that a run that broke off at any
 /// point is recognised.
@@ -62,7 +64,7 @@ fn remove(folder: &Path) -> Result<(), OpenError> {
             }
             name => {
                 let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
-                !entry.is_folder && (name == SUMMARY || name == files::INDEX || jsonl::is_part(name))
+                !entry.is_folder && ([SUMMARY, RESOLVED_CONFIG, files::INDEX].contains(&name) || jsonl::is_part(name))
             }
         };
         if !is_ours {

@@ -1,55 +1,82 @@
-//! The `[source]` and `[record]` sections of the configuration.
+//! The keys of `[source]`, `[source.s3]` and `[record]`; their defaults stand in the configuration file.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// `[source]`: where the archives are.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// `[source]`: where the archives lie.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSettings {
-    /// Files, folders, globs and `s3://` prefixes.
+    /// Files, folders, globs and `s3://bucket/prefix`.
     pub paths: Vec<String>,
-    /// A file that names one of them a line; empty for none.
+    /// A file that names one of the above a line; empty for none.
     pub list: String,
-    /// Name endings that are taken in folders and buckets.
+    /// Endings of the names that are taken in folders, buckets and globs.
     pub suffixes: Vec<String>,
-    /// Access to buckets.
+    /// Access to S3.
     pub s3: S3Settings,
 }
 
-/// `[source.s3]`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// `[source.s3]`: access to S3 or a server that speaks its protocol. Empty strings mean "not set".
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct S3Settings {
     /// `bucket` or `bucket/prefix`.
     pub buckets: Vec<String>,
-    /// Endpoint; empty for the environment's.
+    /// URL of the server, for MinIO, Ceph and the like.
     pub endpoint_url: String,
-    /// Region; empty for the environment's.
+    /// Region.
     pub region: String,
-    /// Whether the bucket is part of the path.
+    /// `https://endpoint/bucket/key` instead of `https://bucket.endpoint/key`.
     pub path_style: bool,
     /// Profile of `~/.aws`.
     pub profile: String,
-    /// Access key.
+    /// Key id; wins over the environment and the profile.
     pub access_key_id: String,
-    /// Its secret.
-    pub secret_access_key: String,
-    /// Session token.
-    pub session_token: String,
+    /// The key's secret.
+    pub secret_access_key: Secret,
+    /// Token of a temporary key.
+    pub session_token: Secret,
     /// Unsigned requests.
     pub anonymous: bool,
 }
 
+impl S3Settings {
+    /// Whether keys stand in the configuration.
+    pub fn has_keys(&self) -> bool {
+        !self.access_key_id.is_empty()
+    }
+
+    /// The same without the keys.
+    #[must_use]
+    pub fn without_keys(&self) -> S3Settings {
+        let (access_key_id, none) = (String::new(), Secret::default());
+        S3Settings { access_key_id, secret_access_key: none.clone(), session_token: none, ..self.clone() }
+    }
+}
+
 /// `[record]`: which records are taken.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordSettings {
-    /// Bytes.
+    /// Shortest HTTP body, in bytes as archived.
     pub min_body_bytes: u64,
-    /// Bytes.
+    /// Longest HTTP body, in bytes as archived and as decoded.
     pub max_body_bytes: u64,
-    /// Status codes taken; empty for all.
+    /// HTTP statuses taken; empty takes all.
     pub http_status: Vec<u16>,
-    /// Content types taken; empty for the kind's.
+    /// MIME types taken; empty takes those of the kind.
     pub content_types: Vec<String>,
+}
+
+/// A string that is never shown in logs.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
 }

@@ -203,7 +203,8 @@ fn count(number: f64) -> String {
 }
 
 /// `950 B`, `38.1 kB`, `1.2 GB`: powers of 1000.
-fn bytes(number: f64) -> String {
+/// A number of bytes for people, such as `1.2 GB`.
+pub fn bytes(number: f64) -> String {
     scaled(number, &[" B", " kB", " MB", " GB", " TB", " PB"])
 }
 

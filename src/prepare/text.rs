@@ -1,0 +1,101 @@
+//! From an HTML page to text and token ids.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use warcdl_actors::{Exclusion, Input, Prepared};
+
+use crate::filter::{Filter, FilterSettings};
+use crate::prepare::PrepareError;
+use crate::prepare::charset;
+use crate::prepare::guards::{Limits, scan};
+use crate::prepare::main_text::main_text;
+use crate::prepare::plain::{normalise, plain_text};
+use crate::prepare::tokens::TextTokenizer;
+use crate::source::Response;
+
+/// Characters that the language is recognised by.
+const LANGUAGE_CHARS: usize = 2_000;
+
+/// What becomes of a page's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extractor {
+    /// The main text; all visible text where no main text is found.
+    Main,
+    /// All visible text.
+    Plain,
+}
+
+/// `[text]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextSettings {
+    /// Which text is taken.
+    pub extractor: Extractor,
+    /// Most elements inside each other.
+    pub max_depth: usize,
+    /// Most elements.
+    pub max_elements: usize,
+}
+
+/// Prepares HTML pages.
+pub struct TextPreparer {
+    extractor: Extractor,
+    limits: Limits,
+    filter: Filter,
+    tokenizer: Option<TextTokenizer>,
+}
+
+impl TextPreparer {
+    /// Checks the settings and reads the tokenizer. Without one the prepared records carry [`Input::None`], and the
+    /// settings are checked all the same. `max_tokens` counts special tokens.
+    pub fn new(
+        text: &TextSettings,
+        filter: &FilterSettings,
+        tokenizer_json: Option<&[u8]>,
+        max_tokens: usize,
+    ) -> Result<Self, PrepareError> {
+        for (key, value) in [("text.max_depth", text.max_depth), ("text.max_elements", text.max_elements)] {
+            if value == 0 {
+                return Err(PrepareError::Zero { key });
+            }
+        }
+        Ok(Self {
+            extractor: text.extractor,
+            limits: Limits { depth: text.max_depth, elements: text.max_elements },
+            filter: Filter::new(filter)?,
+            tokenizer: tokenizer_json.map(|json| TextTokenizer::new(json, max_tokens)).transpose()?,
+        })
+    }
+
+    /// Prepares one page, or says why it is left out. Conditions are tested as soon as they can be, cheapest first.
+    pub fn prepare(&mut self, response: Response) -> Result<Prepared, Exclusion> {
+        let Response { mut meta, http_charset, body } = response;
+        self.filter.url(&meta.url)?;
+        let (html, charset) = charset::decode(&body, &http_charset)?;
+        drop(body);
+        let title = scan(&html, self.limits)?;
+        let text = match self.extractor {
+            Extractor::Main => main_text(&html).unwrap_or_else(|| plain_text(&html)),
+            Extractor::Plain => plain_text(&html),
+        };
+        self.filter.chars(&text)?;
+        self.filter.text(&text)?;
+        let start = text.char_indices().nth(LANGUAGE_CHARS).map_or(text.len(), |(index, _)| index);
+        let language = whatlang::detect_lang(&text[..start]);
+        self.filter.language(language)?;
+        let input = match &mut self.tokenizer {
+            Some(tokenizer) => Input::Tokens(tokenizer.encode(&text)?),
+            None => Input::None,
+        };
+        meta.content_charset = charset.to_owned();
+        meta.content_languages = language.map_or_else(String::new, |lang| lang.code().to_owned());
+        meta.title = title.map_or_else(String::new, |title| {
+            normalise(&html_escape::decode_html_entities(title)).replace('\n', " ")
+        });
+        Ok(Prepared { meta, input, keep: Bytes::from(text) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

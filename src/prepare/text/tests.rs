@@ -1,0 +1,115 @@
+use std::time::{Duration, Instant};
+
+use warcdl_actors::{Exclusion, Input, Meta};
+
+use super::{Extractor, TextPreparer, TextSettings};
+use crate::filter::FilterSettings;
+use crate::filter::tests::open;
+use crate::prepare::{PrepareError, Preparer};
+use crate::source::Response;
+
+fn settings(extractor: Extractor) -> TextSettings {
+    TextSettings { extractor, max_depth: 512, max_elements: 200_000 }
+}
+
+fn page(body: &str) -> Response {
+    let meta = Meta { url: "http://example.org/recipe".into(), ..Meta::default() };
+    Response { meta, http_charset: String::new(), body: body.as_bytes().to_vec() }
+}
+
+fn preparer(extractor: Extractor, filter: &FilterSettings) -> Preparer {
+    let text = TextPreparer::new(&settings(extractor), filter, None, 0).expect("valid");
+    Preparer::Text(Box::new(text))
+}
+
+const SENTENCE: &str =
+    "Whisk the eggs with the sugar, then fold in the flour and bake the cake for an hour. ";
+
+fn article() -> String {
+    let paragraph = format!("<p>{}</p>", SENTENCE.repeat(4));
+    format!(
+        "<title>Cake &amp;\n Tea</title><nav><a href=/>Home</a></nav><div id=content><article>{}</article></div>\
+         <footer>All rights reserved</footer>",
+        paragraph.repeat(5)
+    )
+}
+
+#[test]
+fn a_page_becomes_text_and_provenance() {
+    for extractor in [Extractor::Main, Extractor::Plain] {
+        let prepared = preparer(extractor, &open()).prepare(page(&article())).expect("passes");
+        let text = str::from_utf8(&prepared.keep).expect("UTF-8");
+        assert_eq!(text.lines().count(), 5, "{extractor:?}: {text}");
+        assert!(text.lines().all(|line| line == SENTENCE.repeat(4).trim_end()), "{extractor:?}: {text}");
+        assert_eq!(prepared.input, Input::None);
+        assert_eq!(prepared.meta.title, "Cake & Tea");
+        assert_eq!(prepared.meta.content_charset, "UTF-8");
+        assert_eq!(prepared.meta.content_languages, "eng");
+        assert_eq!(prepared.meta.url, "http://example.org/recipe");
+    }
+}
+
+#[test]
+fn a_page_without_main_text_keeps_its_plain_text() {
+    let prepared = preparer(Extractor::Main, &open()).prepare(page("<table><tr><td>x")).expect("passes");
+    assert_eq!(&prepared.keep[..], b"x");
+}
+
+#[test]
+fn filters_name_themselves() {
+    let check = |filter: FilterSettings, expected: Option<Exclusion>| {
+        let outcome = preparer(Extractor::Main, &filter).prepare(page(&article()));
+        assert_eq!(outcome.err(), expected, "{filter:?}");
+    };
+    check(FilterSettings { min_chars: 1_000, languages: vec!["en".into()], ..open() }, None);
+    check(FilterSettings { min_chars: 5_000, ..open() }, Some(Exclusion::FilterMinChars));
+    check(FilterSettings { max_chars: 1_000, ..open() }, Some(Exclusion::FilterMaxChars));
+    check(FilterSettings { languages: vec!["deu".into()], ..open() }, Some(Exclusion::FilterLanguage));
+    check(FilterSettings { url_regex: "\\.com/".into(), ..open() }, Some(Exclusion::FilterUrl));
+    check(FilterSettings { text_regex: "rights reserved".into(), ..open() }, Some(Exclusion::FilterText));
+}
+
+#[test]
+fn the_url_is_tested_before_the_page_is_looked_at() {
+    let filter = FilterSettings { url_regex: "never".into(), ..open() };
+    let hostile = page(&"<div>".repeat(1_000));
+    assert_eq!(preparer(Extractor::Main, &open()).prepare(hostile.clone()), Err(Exclusion::HtmlLimits));
+    assert_eq!(preparer(Extractor::Main, &filter).prepare(hostile), Err(Exclusion::FilterUrl));
+}
+
+#[test]
+fn hostile_pages_cost_little() {
+    let attributes: String = (0..100_000).map(|number| format!(" a{number}=1")).collect();
+    for (name, body) in [
+        ("nested blocks", "<div>".repeat(100_000)),
+        ("unclosed links", "<div><a>".repeat(20_000)),
+        ("attributes", format!("<p{attributes}>")),
+        ("nested tables", "<table><tr><td>".repeat(5_000)),
+        ("unclosed comments", "<!--".repeat(200_000)),
+        ("quotes", "<a b=\"".repeat(200_000)),
+        ("raw text", "<title></".repeat(100_000)),
+        ("skipped", "<nav>".repeat(100_000)),
+        ("line breaks", "<br>".repeat(150_000)),
+        // As much as the guards let through.
+        ("deep", format!("{}{}", "<div>".repeat(505), "<p>x, y</p>".repeat(20_000))),
+        ("tables", format!("{}{SENTENCE}", "<table><tr><td>".repeat(160))),
+        ("formatting", format!("<p>{}", "<b><i><font>x".repeat(160))),
+    ] {
+        for extractor in [Extractor::Main, Extractor::Plain] {
+            let start = Instant::now();
+            let _ = preparer(extractor, &open()).prepare(page(&body));
+            // Unoptimised, on a busy machine: the unguarded pages take tens of seconds optimised.
+            assert!(start.elapsed() < Duration::from_secs(5), "{name}, {extractor:?}: {:?}", start.elapsed());
+        }
+    }
+}
+
+#[test]
+fn settings_are_checked_without_a_tokenizer() {
+    let zero = TextSettings { max_depth: 0, ..settings(Extractor::Main) };
+    let error = TextPreparer::new(&zero, &open(), None, 0).err().expect("refused");
+    assert!(matches!(error, PrepareError::Zero { key: "text.max_depth" }), "{error}");
+    let filter = FilterSettings { url_regex: "(".into(), ..open() };
+    let error = TextPreparer::new(&settings(Extractor::Main), &filter, None, 0).err().expect("refused");
+    assert!(error.to_string().contains("filter.url_regex"), "{error}");
+}

@@ -1,0 +1,4 @@
+//! The roles of a process.
+
+pub mod gpu;
+pub mod reader;

@@ -1,0 +1,331 @@
+//! `--role gpu`: lists the archives, has readers read them, scores what they send and keeps the positives.
+//!
+//! Everything that can be wrong with the configuration, the inputs or the model shows before the first reader is started
+//! and before the results' folder is touched.
+
+use crate::cli::{GpuArgs, Verbosity};
+use crate::config::{Config, ConfigError, Launcher};
+use crate::exit::Exit;
+use crate::job::{Job, JobError};
+use crate::launch::{LaunchError, LocalReaders, Rendezvous};
+use crate::model::{self, Opened};
+use crate::prepare::PrepareError;
+use crate::secret_file::{SecretError, SecretFile};
+use crate::sink::{self, write_whole};
+use crate::source::{self, SourceError, Store};
+use crate::summary::{Highlights, Processes, Summary};
+use crate::telemetry::{Console, Progress, Reporter, TelemetryError, serve};
+use prometheus::Registry;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use warcdl_actors::SinkError;
+use warcdl_actors::batch::BatchRules;
+use warcdl_actors::exit::Fault;
+use warcdl_actors::lease::Archive;
+use warcdl_actors::listener::LinkLimits;
+use warcdl_actors::metrics::{Metrics, RegisterError};
+use warcdl_actors::pipeline::{Outcome, Pipeline, Plan, StartError, Stopper};
+use warcdl_actors::writer::Decision;
+
+/// How often progress is looked at; the reporter decides what is shown.
+const TICK: Duration = Duration::from_millis(200);
+/// How long without a reader before the operator is reminded that one is needed.
+const REMIND_AFTER: Duration = Duration::from_secs(30);
+
+/// Why a run ends without its results.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RunError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Model(#[from] model::OpenError),
+    #[error(transparent)]
+    Output(#[from] sink::OpenError),
+    #[error(transparent)]
+    Write(#[from] SinkError),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
+    Job(#[from] JobError),
+    #[error("cannot listen on transport.listen = \"{address}\": {source}; set it to a free address of this machine")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Metrics(#[from] RegisterError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("cannot watch for signals: {0}")]
+    Signal(io::Error),
+    #[error("the books do not balance, which is a defect of warcdl; the results are stored: {0}")]
+    Imbalance(#[from] warcdl_actors::ledger::Imbalance),
+    #[error("the summary cannot be written as JSON: {0}")]
+    Summary(#[from] serde_json::Error),
+}
+
+impl RunError {
+    /// How the process ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            RunError::Config(_) | RunError::Prepare(_) | RunError::Secret(_) | RunError::Job(_) => Exit::Usage,
+            RunError::Source(_) => Exit::Source,
+            RunError::Model(_) | RunError::Fault(Fault::Model { .. } | Fault::ScoreCount { .. }) => Exit::Model,
+            RunError::Output(_) | RunError::Write(_) | RunError::Fault(Fault::Sink(_)) => Exit::Output,
+            RunError::Listen { .. } | RunError::Telemetry(_) | RunError::Launch(_) => Exit::Network,
+            RunError::Metrics(_)
+            | RunError::Start(_)
+            | RunError::Signal(_)
+            | RunError::Imbalance(_)
+            | RunError::Summary(_)
+            | RunError::Fault(Fault::Panicked { .. }) => Exit::Internal,
+        }
+    }
+}
+
+/// Runs to the end, with the model that the configuration names. Must run within an actix system.
+pub async fn run(args: &GpuArgs, verbosity: Verbosity, console: &Console) -> Result<Exit, RunError> {
+    run_with(args, verbosity, console, |config| {
+        let image_size = Some((config.image.size[0], config.image.size[1])).filter(|&size| size != (0, 0));
+        model::open(&config.model, config.kind, image_size)
+    })
+    .await
+}
+
+/// As [`run`], with a model of one's own: `open_model` makes it of the configuration.
+pub async fn run_with(
+    args: &GpuArgs,
+    verbosity: Verbosity,
+    console: &Console,
+    open_model: impl FnOnce(&Config) -> Result<Opened, model::OpenError>,
+) -> Result<Exit, RunError> {
+    let start = Instant::now();
+    let config = Config::load(&args.config, &args.overrides)?;
+    console.init_tracing(&config.telemetry.log, verbosity)?;
+
+    let store = Store::new(&config.source.s3, tokio::runtime::Handle::current());
+    let archives = source::list(&config.source, &store).await?;
+    let archives: Vec<Archive> = archives
+        .into_iter()
+        .map(|source::Archive { name, size, etag }| Archive { name: name.into(), size, etag })
+        .collect();
+    let bytes: u64 = archives.iter().map(|archive| archive.size).sum();
+    let size = crate::telemetry::bytes(bytes as f64);
+    eprintln!("{} archives, {size}", archives.len());
+
+    let model = open_model(&config)?;
+    let keys_travel = config.transport.listen.ip().is_loopback();
+    let job = Job::new(&config, &model, keys_travel)?;
+    // Only to be checked: the readers prepare.
+    job.preparer()?;
+    if args.check {
+        eprintln!("configuration, inputs and model are in order");
+        return Ok(Exit::Done);
+    }
+
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry)?;
+    let address = config.transport.listen;
+    let socket = TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+    if let Some(address) = config.telemetry.metrics {
+        let (bound, _) = serve(address, registry).await?;
+        eprintln!("metrics at http://{bound}/metrics");
+    }
+    let secret = SecretFile::open(config.transport.secret_file.as_deref())?;
+    let sink = sink::open(&config.output, config.kind)?;
+    write_whole(&config.output.path.join(sink::RESOLVED_CONFIG), config.resolved_toml().as_bytes())?;
+
+    let highlights = Highlights::default();
+    let Opened { models, label, .. } = model;
+    let pipeline = Pipeline::start(Plan {
+        archives,
+        models,
+        sink: highlights.watch(sink),
+        decision: Decision { threshold: config.model.threshold, label: label.into() },
+        batch: batch_rules(&config),
+        limits: LinkLimits::new(
+            config.transport.window_bytes as u64,
+            u32::try_from(config.transport.max_record_bytes).unwrap_or(u32::MAX),
+            config.transport.progress_timeout(),
+        ),
+        socket,
+        secret: secret.secret.clone(),
+        job: job.encode()?,
+        metrics: metrics.clone(),
+    })?;
+
+    let rendezvous = Rendezvous::new(pipeline.address(), config.transport.advertise.as_deref(), &secret.path);
+    let readers = match config.launcher {
+        Launcher::Local => Readers::Local(LocalReaders::start(config.readers, &rendezvous, verbosity)?),
+        Launcher::None => {
+            eprintln!("start readers with:\n  warcdl-node {}", rendezvous.arguments().join(" "));
+            if !keys_travel && config.source.s3.has_keys() {
+                eprintln!(
+                    "the S3 keys of the configuration stay here: the link is not encrypted; readers need their own, in \
+                     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile"
+                );
+            }
+            Readers::Elsewhere
+        }
+    };
+
+    let mut reporter = reporter(&config, verbosity, console);
+    let ended = tokio::select! {
+        ended = play(pipeline, readers) => ended,
+        () = watch(&mut reporter, &metrics, start) => unreachable!("watches for ever"),
+    };
+    reporter.finish(&snapshot(&metrics, start, &mut BusyShare::default()));
+    let (outcome, interrupted) = ended?;
+
+    let processes = Processes::sample(&metrics.reader);
+    let summary = Summary::new(&outcome, interrupted, start.elapsed(), processes);
+    let path = config.output.path.join(sink::SUMMARY);
+    write_whole(&path, &serde_json::to_vec_pretty(&summary)?)?;
+    if let Some(table) = highlights.table() {
+        println!("\n{table}");
+    }
+    println!("\n{}\nresults in {}", summary.report(), config.output.path.display());
+    outcome.check()?;
+    Ok(match (interrupted, summary.complete) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Incomplete,
+    })
+}
+
+fn batch_rules(config: &Config) -> BatchRules {
+    BatchRules {
+        max_records: config.batch.max_records,
+        max_tokens: config.batch.max_tokens,
+        max_wait: config.batch.max_wait(),
+        window_records: config.batch.window_records,
+    }
+}
+
+enum Readers {
+    Local(LocalReaders),
+    Elsewhere,
+}
+
+/// Waits for the end: of the work, of the operator's patience, or of the readers. Gives whether it was interrupted.
+async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, bool), RunError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
+    let stopper: Stopper = pipeline.stopper();
+    let mut interrupted = false;
+    let mut local = match readers {
+        Readers::Local(local) => Some(local),
+        Readers::Elsewhere => None,
+    };
+    let ended = {
+        let wait = pipeline.wait();
+        tokio::pin!(wait);
+        loop {
+            tokio::select! {
+                outcome = &mut wait => break outcome.map_err(RunError::from),
+                _ = interrupt.recv() => {},
+                _ = terminate.recv() => {},
+                gone = async { match &mut local {
+                    Some(local) => local.gone().await,
+                    None => std::future::pending().await,
+                }} => {
+                    local = None;
+                    if let Err(error) = gone {
+                        break Err(error.into());
+                    }
+                    // All readers were told to finish: the pipeline is about to end.
+                    continue;
+                }
+            }
+            if interrupted {
+                break Err(RunError::Signal(io::ErrorKind::Interrupted.into()));
+            }
+            interrupted = true;
+            eprintln!("stopping: what is scored is being stored; once more to stop at once");
+            stopper.stop();
+        }
+    };
+    if let Some(local) = local {
+        local.end().await;
+    }
+    ended.map(|outcome| (outcome, interrupted))
+}
+
+fn reporter(config: &Config, verbosity: Verbosity, console: &Console) -> Reporter {
+    if !verbosity.shows_progress() {
+        return Reporter::hidden();
+    }
+    let devices: Vec<String> = config.model.device.iter().map(ToString::to_string).collect();
+    Reporter::new(console, devices.join("+"), config.telemetry.progress_interval())
+}
+
+/// Shows progress, for ever.
+async fn watch(reporter: &mut Reporter, metrics: &Metrics, start: Instant) {
+    let mut busy = BusyShare::default();
+    let mut ticks = tokio::time::interval(TICK);
+    let mut lonely_since = Instant::now();
+    loop {
+        ticks.tick().await;
+        let progress = snapshot(metrics, start, &mut busy);
+        if progress.readers_connected > 0 {
+            lonely_since = Instant::now();
+        } else if lonely_since.elapsed() > REMIND_AFTER {
+            tracing::warn!("no reader is connected; the run waits for one");
+            lonely_since = Instant::now();
+        }
+        reporter.tick(&progress);
+    }
+}
+
+/// The share of time in which the devices worked since it was last asked.
+#[derive(Default)]
+struct BusyShare {
+    busy: f64,
+    starved: f64,
+}
+
+impl BusyShare {
+    fn next(&mut self, busy: f64, starved: f64) -> f64 {
+        let (busy_delta, starved_delta) = (busy - self.busy, starved - self.starved);
+        *self = BusyShare { busy, starved };
+        let total = busy_delta + starved_delta;
+        if total > 0.0 { busy_delta / total } else { 0.0 }
+    }
+}
+
+fn snapshot(metrics: &Metrics, start: Instant, busy: &mut BusyShare) -> Progress {
+    let Metrics { dispatcher, session, inference, writer, .. } = metrics;
+    let excluded = |damage: bool| -> u64 {
+        warcdl_actors::Exclusion::ALL
+            .iter()
+            .filter(|reason| !damage || reason.is_damage())
+            .map(|reason| dispatcher.excluded.with_label_values(&[reason.name()]).get())
+            .sum()
+    };
+    Progress {
+        archives_done: dispatcher.archives_over.get() as u64,
+        archives_total: dispatcher.archives.get() as u64,
+        bytes_read: dispatcher.bytes_read.get(),
+        bytes_total: dispatcher.archive_bytes.get() as u64,
+        records_seen: dispatcher.seen.get(),
+        scored: writer.scored.get(),
+        positives: writer.positives.get(),
+        excluded: excluded(false),
+        damaged: excluded(true),
+        readers_connected: session.connected.get() as u32,
+        credits_outstanding: (session.credit_window.get() - session.credit_in_use.get()).max(0) as u64,
+        device_busy: busy.next(inference.busy.get(), inference.starved.get()),
+        elapsed: start.elapsed(),
+    }
+}

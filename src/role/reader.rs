@@ -1,0 +1,88 @@
+//! `--role reader`: reads archives for a GPU node, until that says that nothing is left.
+
+use crate::cli::ReaderArgs;
+use crate::exit::Exit;
+use crate::intake::Intake;
+use crate::job::Job;
+use crate::secret_file::{self, SecretError};
+use crate::source::Store;
+use std::io;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use warcdl_actors::port::Source;
+use warcdl_actors::reader::{ReaderError, serve};
+
+/// Tries to reach the GPU node, a second apart: a reader may well be started before it.
+const ATTEMPTS: u32 = 10;
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a reader ends before the work does.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderRunError {
+    /// There is no secret.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Nobody answers.
+    #[error("cannot reach the GPU node at {address}: {source}; is it running, and is the port open?")]
+    Connect {
+        /// `HOST:PORT`.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The link or the job is no good.
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+}
+
+impl ReaderRunError {
+    /// How the process ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            ReaderRunError::Secret(_) => Exit::Usage,
+            ReaderRunError::Connect { .. } => Exit::Network,
+            ReaderRunError::Reader(ReaderError::Worker | ReaderError::Thread(_)) => Exit::Internal,
+            ReaderRunError::Reader(_) => Exit::Network,
+        }
+    }
+}
+
+/// Runs to the end. Must run within an actix system.
+pub async fn run(args: &ReaderArgs) -> Result<(), ReaderRunError> {
+    let secret = secret_file::read(&args.secret_file)?;
+    let stream = connect(&args.connect).await?;
+    // Grants and leases are small and must not wait for company.
+    let _ = stream.set_nodelay(true);
+    // Fetching has a thread of its own, so that neither decryption nor a slow store delays grants and heartbeats.
+    let fetching = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("fetch")
+        .enable_all()
+        .build()
+        .map_err(|error| ReaderRunError::Reader(ReaderError::Thread(error)))?;
+    let runtime = fetching.handle().clone();
+    let name = args.name.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()));
+    let source = |description: bytes::Bytes| -> Result<Box<dyn Source>, String> {
+        let job = Job::decode(&description).map_err(|error| error.to_string())?;
+        let store = Store::new(&job.s3, runtime.clone());
+        Ok(Box::new(Intake::new(job, store).map_err(|error| error.to_string())?))
+    };
+    let served = serve(stream, &secret, &name, crate::process::figures, source).await;
+    fetching.shutdown_background();
+    Ok(served?)
+}
+
+async fn connect(address: &str) -> Result<TcpStream, ReaderRunError> {
+    let mut attempt = 1;
+    loop {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(source) if attempt == ATTEMPTS => {
+                return Err(ReaderRunError::Connect { address: address.to_owned(), source });
+            }
+            Err(error) => tracing::warn!("cannot reach the GPU node at {address} yet: {error}"),
+        }
+        attempt += 1;
+        tokio::time::sleep(RETRY_AFTER).await;
+    }
+}

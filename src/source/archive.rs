@@ -1,0 +1,413 @@
+//! The records of an archive, one entry for each record and for each damaged piece.
+//!
+//! WARC 1.0/1.1 (ISO 28500), read leniently: header names in any case, LF-only lines, folded values.
+
+use std::io::{self, Read};
+
+use memchr::memmem;
+use thiserror::Error;
+use warcdl_actors::{Exclusion, Meta, Position};
+
+use super::body;
+use super::http::{Headers, fields, section_len};
+use super::member::{Boundary, End, Members};
+use super::{RecordSettings, Response};
+use crate::kind::Kind;
+
+/// Longest header section, of WARC and of HTTP.
+const MAX_HEADERS: usize = 256 << 10;
+
+/// The stored file cannot be read on.
+#[derive(Debug, Error)]
+#[error("cannot read {name} at byte {offset}: {source}")]
+pub struct ReadError {
+    /// The archive.
+    pub name: String,
+    /// Where in the stored file.
+    pub offset: u64,
+    /// What the source reports.
+    pub source: io::Error,
+}
+
+/// One record, or one damaged piece.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it starts.
+    pub at: Position,
+    /// Where reading resumes behind it.
+    pub next: Position,
+    /// Bytes of the stored file read so far, absolute.
+    pub bytes_read: u64,
+    /// Target URI of a `response`; else empty.
+    pub url: String,
+    /// The response, or why there is none.
+    pub content: Result<Response, Exclusion>,
+}
+
+/// Reads an archive from a position.
+pub struct ArchiveReader {
+    name: String,
+    members: Members,
+    /// Records before the next one in the open member.
+    ordinal: u32,
+    /// Records to pass before the first entry.
+    skip: u32,
+    start: u64,
+    settings: RecordSettings,
+    content_types: Vec<String>,
+    url: String,
+}
+
+struct WarcHeaders {
+    length: usize,
+    content_length: Option<u64>,
+    response: bool,
+    meta: Meta,
+}
+
+/// A record that passed the checks of its headers; its body comes next.
+struct Wanted {
+    body: u64,
+    chunked: bool,
+    codings: Vec<Vec<u8>>,
+    response: Response,
+}
+
+impl ArchiveReader {
+    /// Reads `input`, which stands at byte `start.offset` of the stored file `name`.
+    pub fn new(
+        input: Box<dyn Read + Send>,
+        name: &str,
+        start: Position,
+        settings: &RecordSettings,
+        kind: Kind,
+    ) -> Self {
+        let content_types = if settings.content_types.is_empty() {
+            kind.content_types().iter().map(|name| (*name).to_owned()).collect()
+        } else {
+            settings.content_types.clone()
+        };
+        ArchiveReader {
+            name: name.to_owned(),
+            members: Members::new(input, start.offset),
+            ordinal: 0,
+            skip: start.ordinal,
+            start: start.offset,
+            settings: settings.clone(),
+            content_types,
+            url: String::new(),
+        }
+    }
+
+    /// Bytes of the stored file read so far, absolute.
+    pub fn bytes_read(&self) -> u64 {
+        self.members.bytes_read()
+    }
+
+    /// The next entry; `None` at the end of the archive. After an error the reader is of no more use.
+    #[expect(clippy::should_implement_trait, reason = "fallible, and never used as an iterator")]
+    pub fn next(&mut self) -> Result<Option<Entry>, ReadError> {
+        loop {
+            let entry = self.entry().map_err(|source| ReadError {
+                name: self.name.clone(),
+                offset: self.members.bytes_read(),
+                source,
+            })?;
+            match &entry {
+                Some(entry) if entry.at.offset == self.start && entry.at.ordinal < self.skip => {}
+                _ => return Ok(entry),
+            }
+        }
+    }
+
+    fn position(&self) -> Position {
+        let ordinal = if self.members.is_open() && !self.members.is_plain() { self.ordinal } else { 0 };
+        Position { offset: self.members.offset(), ordinal }
+    }
+
+    fn entry(&mut self) -> io::Result<Option<Entry>> {
+        let mut at = self.position();
+        let content = loop {
+            if !self.members.is_open() {
+                at = self.position();
+                self.ordinal = 0;
+                match self.members.open_next()? {
+                    Boundary::Member => at = self.position(),
+                    Boundary::End => return Ok(None),
+                    Boundary::Garbage => break Err(Exclusion::Garbage),
+                    Boundary::Truncated => break Err(Exclusion::Truncated),
+                }
+            }
+            self.skip_padding()?;
+            if self.members.ensure(1)? {
+                at = self.position();
+                break self.record()?;
+            }
+            match self.members.ended() {
+                Some(End::Whole) | None => self.members.close(),
+                Some(_) => break Err(self.damage()?),
+            }
+        };
+        let next = self.position();
+        let url = std::mem::take(&mut self.url);
+        let mut entry = Entry { at, next, bytes_read: self.members.bytes_read(), url, content };
+        if let Ok(response) = &mut entry.content
+            && at.ordinal == 0
+            && next.ordinal == 0
+        {
+            response.meta.warc_record_length = next.offset - at.offset;
+        }
+        Ok(Some(entry))
+    }
+
+    /// Reads the record at hand and goes to the start of the next one.
+    fn record(&mut self) -> io::Result<Result<Response, Exclusion>> {
+        self.members.ensure(5)?;
+        if !self.members.bytes().starts_with(b"WARC/") {
+            return self.resync(Exclusion::NoRecordHeaders);
+        }
+        let Some(length) = self.section(MAX_HEADERS)? else {
+            return self.resync(Exclusion::NoRecordHeaders);
+        };
+        let headers = WarcHeaders::parse(&self.members.bytes()[..length], length);
+        self.url.clone_from(&headers.meta.url);
+        let Some(block) = headers.content_length else {
+            return self.resync(Exclusion::BadLength);
+        };
+        self.members.consume(headers.length);
+        if !headers.response {
+            let whole = self.discard(block)?;
+            return self.finish(whole, Err(Exclusion::WrongWarcType));
+        }
+        let limit = block.min(MAX_HEADERS as u64) as usize;
+        let http = match self.section(limit)? {
+            Some(length) => Some(length),
+            // The headers are the whole block.
+            None if block <= MAX_HEADERS as u64 && self.members.bytes().len() >= limit => Some(limit),
+            None => None,
+        };
+        let wanted = match http {
+            Some(length) if length as u64 <= block => self.check(length, block - length as u64, headers.meta),
+            _ => Err(Exclusion::NoHttpHeaders),
+        };
+        match wanted {
+            Err(reason) => {
+                let whole = self.discard(block)?;
+                self.finish(whole, Err(reason))
+            }
+            Ok(wanted) => {
+                self.members.consume((block - wanted.body) as usize);
+                self.body(wanted)
+            }
+        }
+    }
+
+    /// Length of the header section at hand, if it ends within `limit` bytes of the member.
+    fn section(&mut self, limit: usize) -> io::Result<Option<usize>> {
+        let mut searched = 0;
+        loop {
+            let bytes = self.members.bytes();
+            let bytes = &bytes[..bytes.len().min(limit)];
+            if let Some(length) = section_len(bytes, searched) {
+                return Ok(Some(length));
+            }
+            // A blank line may straddle two pieces by up to three bytes.
+            searched = bytes.len().saturating_sub(3);
+            if bytes.len() >= limit || !self.members.more()? && self.members.ended().is_some() {
+                // The last piece may have come together with the end of the member.
+                let bytes = self.members.bytes();
+                return Ok(section_len(&bytes[..bytes.len().min(limit)], searched));
+            }
+        }
+    }
+
+    fn check(&self, length: usize, body: u64, mut meta: Meta) -> Result<Wanted, Exclusion> {
+        let headers = Headers::parse(&self.members.bytes()[..length]).ok_or(Exclusion::NoHttpHeaders)?;
+        if !self.settings.http_status.is_empty() && !self.settings.http_status.contains(&headers.status) {
+            return Err(Exclusion::HttpStatus);
+        }
+        let mime = headers.mime();
+        if !self.content_types.iter().any(|taken| taken.as_bytes().eq_ignore_ascii_case(mime)) {
+            return Err(Exclusion::WrongContentType);
+        }
+        if body < self.settings.min_body_bytes {
+            return Err(Exclusion::BodyTooShort);
+        }
+        if body > self.settings.max_body_bytes {
+            return Err(Exclusion::BodyTooLong);
+        }
+        meta.fetch_status = headers.status;
+        meta.content_mime_type = text(mime).to_ascii_lowercase();
+        Ok(Wanted {
+            body,
+            chunked: headers.chunked,
+            codings: headers.codings.iter().map(|coding| coding.to_vec()).collect(),
+            response: Response { meta, http_charset: text(headers.charset()), body: Vec::new() },
+        })
+    }
+
+    fn body(&mut self, mut wanted: Wanted) -> io::Result<Result<Response, Exclusion>> {
+        let mut body = Vec::with_capacity(wanted.body as usize);
+        let whole = self.pass(wanted.body, |piece| body.extend_from_slice(piece))?;
+        match self.finish(whole, Ok(()))? {
+            Err(reason) => Ok(Err(reason)),
+            Ok(()) => {
+                let cap = usize::try_from(self.settings.max_body_bytes).unwrap_or(usize::MAX - 1);
+                Ok(match body::decode(body, wanted.chunked, &wanted.codings, cap) {
+                    Ok(body) => {
+                        wanted.response.body = body;
+                        Ok(wanted.response)
+                    }
+                    Err(body::TooLong) => Err(Exclusion::BodyTooLong),
+                })
+            }
+        }
+    }
+
+    fn discard(&mut self, count: u64) -> io::Result<bool> {
+        self.pass(count, |_| ())
+    }
+
+    /// Passes `count` bytes of the member; `false` if it ends before.
+    fn pass(&mut self, mut count: u64, mut take: impl FnMut(&[u8])) -> io::Result<bool> {
+        while count > 0 {
+            if !self.members.ensure(1)? {
+                return Ok(false);
+            }
+            let bytes = self.members.bytes();
+            let piece = bytes.len().min(usize::try_from(count).unwrap_or(usize::MAX));
+            take(&bytes[..piece]);
+            self.members.consume(piece);
+            count -= piece as u64;
+        }
+        Ok(true)
+    }
+
+    /// Behind a block: checks that a record or the end of the member follows.
+    fn finish<T>(&mut self, whole: bool, content: Result<T, Exclusion>) -> io::Result<Result<T, Exclusion>> {
+        if !whole {
+            return self.lost(Exclusion::BadLength);
+        }
+        self.skip_padding()?;
+        if !self.members.ensure(5)? && self.members.bytes().is_empty() {
+            return match self.members.ended() {
+                Some(End::Whole) | None => {
+                    self.members.close();
+                    Ok(content)
+                }
+                Some(_) => Ok(Err(self.damage()?)),
+            };
+        }
+        if !self.members.bytes().starts_with(b"WARC/") {
+            return self.resync(Exclusion::BadLength);
+        }
+        self.ordinal += 1;
+        Ok(content)
+    }
+
+    /// The member ended inside the record.
+    fn lost<T>(&mut self, whole_member: Exclusion) -> io::Result<Result<T, Exclusion>> {
+        match self.members.ended() {
+            // An uncompressed archive has no other end than that of the file.
+            Some(End::Whole) if self.members.is_plain() && whole_member == Exclusion::BadLength => {
+                self.members.close();
+                Ok(Err(Exclusion::Truncated))
+            }
+            Some(End::Whole) | None => {
+                self.members.close();
+                Ok(Err(whole_member))
+            }
+            Some(_) => Ok(Err(self.damage()?)),
+        }
+    }
+
+    /// Leaves a damaged member for the next one that holds a record.
+    fn damage(&mut self) -> io::Result<Exclusion> {
+        let reason = match self.members.ended() {
+            Some(End::BadCrc) => Exclusion::BadCrc,
+            Some(End::Truncated) => Exclusion::Truncated,
+            _ => Exclusion::CorruptMember,
+        };
+        self.ordinal = 0;
+        if reason == Exclusion::BadCrc {
+            self.members.close();
+        } else {
+            self.members.recover()?;
+        }
+        Ok(reason)
+    }
+
+    /// Goes to the next line of the member that starts a record, else to the member's end.
+    fn resync<T>(&mut self, reason: Exclusion) -> io::Result<Result<T, Exclusion>> {
+        loop {
+            if let Some(found) = memmem::find(self.members.bytes(), b"\nWARC/") {
+                self.members.consume(found + 1);
+                self.ordinal += 1;
+                return Ok(Err(reason));
+            }
+            let keep = self.members.bytes().len().min(5);
+            self.members.consume(self.members.bytes().len() - keep);
+            if !self.members.more()? && self.members.ended().is_some() && self.members.bytes().len() == keep {
+                self.members.consume(keep);
+                return self.lost(reason);
+            }
+        }
+    }
+
+    /// Passes the line breaks behind a record, and zeros that pad a file.
+    fn skip_padding(&mut self) -> io::Result<()> {
+        loop {
+            let bytes = self.members.bytes();
+            let count = bytes.iter().position(|byte| !b"\r\n\0".contains(byte)).unwrap_or(bytes.len());
+            let more = count == bytes.len();
+            self.members.consume(count);
+            if !more || !self.members.ensure(1)? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl WarcHeaders {
+    fn parse(section: &[u8], length: usize) -> Self {
+        let mut headers =
+            WarcHeaders { length, content_length: None, response: false, meta: Meta::default() };
+        let wanted = fields(section)
+            .find(|(name, _)| name.eq_ignore_ascii_case(b"warc-type"))
+            .is_some_and(|(_, value)| value.eq_ignore_ascii_case(b"response"));
+        headers.response = wanted;
+        for (name, value) in fields(section) {
+            if name.eq_ignore_ascii_case(b"content-length") {
+                headers.content_length = str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+            } else if !wanted {
+                continue;
+            } else if name.eq_ignore_ascii_case(b"warc-target-uri") {
+                headers.meta.url = uri(value);
+            } else if name.eq_ignore_ascii_case(b"warc-date") {
+                headers.meta.fetch_time = text(value);
+            } else if name.eq_ignore_ascii_case(b"warc-payload-digest") {
+                headers.meta.content_digest = text(value);
+            } else if name.eq_ignore_ascii_case(b"warc-record-id") {
+                headers.meta.warc_record_id = uri(value);
+            }
+        }
+        headers
+    }
+}
+
+/// Whether only zeros stand here, with which some tools pad a file.
+pub(super) fn is_padding(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
+}
+
+/// Some writers put `<…>` around the URI.
+fn uri(value: &[u8]) -> String {
+    text(value.strip_prefix(b"<").and_then(|value| value.strip_suffix(b">")).unwrap_or(value))
+}
+
+#[cfg(test)]
+mod tests;

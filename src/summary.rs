@@ -1,0 +1,294 @@
+//! What a run leaves to be read: `summary.json`, and the tables on the terminal.
+
+use crate::telemetry::{Column, Table};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use warcdl_actors::lease::State;
+use warcdl_actors::ledger::{Account, Tally};
+use warcdl_actors::metrics::ReaderMetrics;
+use warcdl_actors::pipeline::Outcome;
+use warcdl_actors::{LegacyCounter, Positive, Sink, SinkError};
+
+/// Positives that are shown at the end.
+const SHOWN: usize = 10;
+
+/// `summary.json`.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Version of warcdl.
+    pub version: &'static str,
+    /// Whether every archive was read to its end and every record has its verdict.
+    pub complete: bool,
+    /// Whether the run was ended before its time by a signal.
+    pub interrupted: bool,
+    /// Seconds from start to end.
+    pub seconds: f64,
+    /// The funnel of all archives: `seen = positives + negatives + Σ excluded + unscored`.
+    pub records: Funnel,
+    /// Records lost to damage of the archives.
+    pub damaged: u64,
+    /// The counters of the ancestor, WARC-DL, under their old names.
+    pub ancestor_counters: BTreeMap<&'static str, u64>,
+    /// Leases that ended before their archive did, because a reader was lost or an archive could not be read on.
+    pub interruptions: Interruptions,
+    /// What the processes used.
+    pub processes: Processes,
+    /// Every archive, in the order of the listing.
+    pub archives: Vec<ArchiveSummary>,
+}
+
+/// Counts of records.
+#[derive(Debug, Serialize)]
+pub struct Funnel {
+    /// Records that readers came across.
+    pub seen: u64,
+    /// Records above the threshold.
+    pub positives: u64,
+    /// Records not above it.
+    pub negatives: u64,
+    /// Records without a score, by reason.
+    pub excluded: BTreeMap<&'static str, u64>,
+    /// Records without a verdict because the run was ended before its time.
+    pub unscored: u64,
+}
+
+/// See [`Summary::interruptions`].
+#[derive(Debug, Serialize)]
+pub struct Interruptions {
+    /// How many there were.
+    pub count: u64,
+    /// The first thousand.
+    pub first: Vec<InterruptionSummary>,
+}
+
+/// One interruption.
+#[derive(Debug, Serialize)]
+pub struct InterruptionSummary {
+    /// The archive.
+    pub warc_filename: String,
+    /// Offset in the stored file at which the next reader went on.
+    pub resumed_at: u64,
+    /// What happened.
+    pub reason: String,
+}
+
+/// CPU time and memory of the processes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Processes {
+    /// CPU seconds of the GPU node.
+    pub gpu_node_cpu_seconds: f64,
+    /// Largest resident memory of the GPU node in bytes.
+    pub gpu_node_peak_memory_bytes: u64,
+    /// CPU seconds of all readers.
+    pub readers_cpu_seconds: f64,
+    /// Largest resident memory of a reader in bytes.
+    pub reader_peak_memory_bytes: u64,
+}
+
+/// One archive.
+#[derive(Debug, Serialize)]
+pub struct ArchiveSummary {
+    /// Path or URI.
+    pub warc_filename: String,
+    /// `done`, `failed` or `unfinished`.
+    pub state: &'static str,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Bytes of the stored file, as listed.
+    pub bytes: u64,
+    /// Bytes of it that were read.
+    pub bytes_read: u64,
+    /// Records lost to damage.
+    pub damaged: u64,
+    /// The funnel.
+    #[serde(flatten)]
+    pub records: Funnel,
+}
+
+impl Processes {
+    /// This process, and what readers told of themselves.
+    pub fn sample(readers: &ReaderMetrics) -> Processes {
+        let (cpu, peak) = crate::process::figures();
+        Processes {
+            gpu_node_cpu_seconds: cpu.as_secs_f64(),
+            gpu_node_peak_memory_bytes: peak,
+            readers_cpu_seconds: readers.cpu_seconds.get(),
+            reader_peak_memory_bytes: readers.peak_memory.get() as u64,
+        }
+    }
+}
+
+impl Summary {
+    /// The summary of a run that ended.
+    pub fn new(outcome: &Outcome, interrupted: bool, elapsed: Duration, processes: Processes) -> Summary {
+        let first = outcome.interruptions.iter().map(|interruption| InterruptionSummary {
+            warc_filename: outcome.archives[interruption.warc as usize].archive.name.to_string(),
+            resumed_at: interruption.at.offset,
+            reason: interruption.reason.clone(),
+        });
+        let archives = outcome.archives.iter().map(|archive| {
+            let (state, reason) = match &archive.state {
+                State::Done => ("done", None),
+                State::Failed(reason) => ("failed", Some(reason.clone())),
+                State::Pending | State::Leased(_) => ("unfinished", None),
+            };
+            ArchiveSummary {
+                warc_filename: archive.archive.name.to_string(),
+                state,
+                reason,
+                bytes: archive.archive.size,
+                bytes_read: archive.bytes_read,
+                damaged: archive.account.excluded.damaged(),
+                records: Funnel::new(&archive.account, archive.unscored),
+            }
+        });
+        Summary {
+            version: env!("CARGO_PKG_VERSION"),
+            complete: outcome.complete(),
+            interrupted,
+            seconds: elapsed.as_secs_f64(),
+            records: Funnel::new(&outcome.total, outcome.unscored),
+            damaged: outcome.total.excluded.damaged(),
+            ancestor_counters: ancestor_counters(outcome),
+            interruptions: Interruptions { count: outcome.interrupted, first: first.collect() },
+            processes,
+            archives: archives.collect(),
+        }
+    }
+
+    /// The funnel as a table, and a sentence on whatever a person should know.
+    pub fn report(&self) -> String {
+        let mut table = Table::new([Column::left("records"), Column::right("")]);
+        let Funnel { seen, positives, negatives, excluded, unscored } = &self.records;
+        table.row(["seen", &seen.to_string()]);
+        table.row(["  positive", &positives.to_string()]);
+        table.row(["  negative", &negatives.to_string()]);
+        for (reason, n) in excluded {
+            table.row([format!("  {reason}"), n.to_string()]);
+        }
+        if *unscored > 0 {
+            table.row(["  without a verdict", &unscored.to_string()]);
+        }
+        let mut report = table.to_string();
+        let done = self.archives.iter().filter(|archive| archive.state == "done").count();
+        report += &format!("{done} of {} archives read to their end in {:.1} s", self.archives.len(), self.seconds);
+        if self.damaged > 0 {
+            let places = self.archives.iter().filter(|archive| archive.damaged > 0).count();
+            report += &format!("\n{} records were lost to damage in {places} archives", self.damaged);
+        }
+        if self.interruptions.count > 0 {
+            report += &format!(
+                "\n{} times a reader was lost or an archive could not be read on; the work was resumed where it stopped",
+                self.interruptions.count
+            );
+        }
+        for failed in self.archives.iter().filter(|archive| archive.state == "failed").take(SHOWN) {
+            let reason = failed.reason.as_deref().unwrap_or_default();
+            report += &format!("\nincomplete: {}: {reason}", failed.warc_filename);
+        }
+        let unfinished = self.archives.iter().filter(|archive| archive.state == "unfinished").count();
+        if unfinished > 0 {
+            report += &format!("\nincomplete: {unfinished} archives were not read to their end");
+        }
+        report
+    }
+}
+
+impl Funnel {
+    fn new(account: &Account, unscored: u64) -> Funnel {
+        let excluded = account.excluded.iter().map(|(reason, n)| (reason.name(), n)).collect();
+        Funnel {
+            seen: account.seen,
+            positives: account.positives,
+            negatives: account.negatives,
+            excluded,
+            unscored,
+        }
+    }
+}
+
+/// The ten counters that the ancestor prints.
+fn ancestor_counters(outcome: &Outcome) -> BTreeMap<&'static str, u64> {
+    let excluded: &Tally = &outcome.total.excluded;
+    let mut counters: BTreeMap<_, _> = LegacyCounter::ALL.map(|counter| (counter.name(), 0)).into();
+    for (reason, n) in excluded.iter() {
+        if let Some(counter) = reason.legacy() {
+            *counters.entry(counter.name()).or_default() += n;
+        }
+    }
+    let finished = outcome.archives.iter().filter(|archive| archive.state == State::Done).count();
+    // What its nodes yielded: everything that reached the GPU node.
+    let unscorable = excluded.get(warcdl_actors::Exclusion::ScoreNan);
+    let results = outcome.total.positives + outcome.total.negatives + outcome.unscored + unscorable;
+    counters.insert("n_node_results", results);
+    counters.insert("n_finished_warc_files", finished as u64);
+    counters
+}
+
+/// The positives with the highest scores, for the terminal.
+#[derive(Clone, Debug, Default)]
+pub struct Highlights(Arc<Mutex<Vec<Highlight>>>);
+
+#[derive(Clone, Debug)]
+struct Highlight {
+    score: f32,
+    url: String,
+    what: String,
+}
+
+impl Highlights {
+    /// A sink that remembers the best of what passes through it.
+    pub fn watch(&self, sink: Box<dyn Sink>) -> Box<dyn Sink> {
+        Box::new(Watched { sink, highlights: self.clone() })
+    }
+
+    fn note(&self, positive: &Positive) {
+        let Ok(mut best) = self.0.lock() else { return };
+        if best.len() == SHOWN && best[SHOWN - 1].score >= positive.score {
+            return;
+        }
+        let (width, height) = positive.meta.image_size;
+        let what = match (positive.meta.title.is_empty(), width) {
+            (_, 1..) => format!("{width}×{height}"),
+            (false, _) => positive.meta.title.clone(),
+            (true, _) => String::from_utf8_lossy(&positive.keep[..positive.keep.len().min(80)]).into_owned(),
+        };
+        let at = best.partition_point(|other| other.score >= positive.score);
+        best.insert(at, Highlight { score: positive.score, url: positive.meta.url.clone(), what });
+        best.truncate(SHOWN);
+    }
+
+    /// The table, best first; `None` if there was no positive.
+    pub fn table(&self) -> Option<Table> {
+        let best = self.0.lock().ok()?;
+        if best.is_empty() {
+            return None;
+        }
+        let mut table =
+            Table::new([Column::right("score"), Column::left("url").at_most(60), Column::left("").at_most(44)]);
+        for Highlight { score, url, what } in best.iter() {
+            table.row([format!("{score:.4}"), url.clone(), what.clone()]);
+        }
+        Some(table)
+    }
+}
+
+struct Watched {
+    sink: Box<dyn Sink>,
+    highlights: Highlights,
+}
+
+impl Sink for Watched {
+    fn put(&mut self, positive: &Positive) -> Result<(), SinkError> {
+        self.sink.put(positive)?;
+        self.highlights.note(positive);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.sink.finish()
+    }
+}

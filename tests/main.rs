@@ -1,0 +1,7 @@
+//! The node as its users meet it: real processes, real sockets, real files.
+
+mod archive;
+mod errors;
+mod node;
+mod run;
+mod s3;
