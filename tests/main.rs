@@ -5,3 +5,4 @@ mod errors;
 mod node;
 mod run;
 mod s3;
+mod tidy;
