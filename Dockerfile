@@ -24,7 +24,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/*
 COPY --from=build /build/target/release/warcdl-node /usr/local/bin/
-# No privileges are needed; a secret file that is mounted must be readable by this user.
+# No privileges are needed. The secret file that is mounted must belong to this user, and be readable by nobody else.
 USER 1000:1000
 ENTRYPOINT ["warcdl-node", "--role", "reader"]
 
