@@ -13,7 +13,7 @@ RUN cargo build --release --locked -p warcdl --bin warcdl-node
 # ONNX Runtime with its CUDA provider, unpacked into /opt/warcdl/runtime.
 FROM debian:bookworm-slim AS runtime
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates curl python3 unzip \
+ && apt-get install -y --no-install-recommends ca-certificates python3 python3-pip \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/warcdl
 COPY scripts/fetch-onnxruntime.sh scripts/
