@@ -122,7 +122,7 @@ exclusions! {
 
     // Preparing.
     /// The bytes of the text could not be decoded in any charset.
-    Charset = 32, "charset", Some(L::DecodingException), false;
+    Charset = 32, "charset", Some(L::ParsingException), false;
     /// The page is nested deeper or made of more nodes than the limits allow.
     HtmlLimits = 33, "html_limits", Some(L::ParsingException), false;
     /// The page could not be parsed.
@@ -130,11 +130,11 @@ exclusions! {
     /// The tokenizer refused the text.
     Tokenizer = 35, "tokenizer", Some(L::ParsingException), false;
     /// The bytes are no picture of a known format, or its header is broken.
-    ImageHeader = 36, "image_header", Some(L::ParsingException), false;
+    ImageHeader = 36, "image_header", Some(L::DecodingException), false;
     /// The picture has more pixels, or a longer side, than the limits allow.
-    ImageLimits = 37, "image_limits", Some(L::ParsingException), false;
+    ImageLimits = 37, "image_limits", Some(L::DecodingException), false;
     /// The picture is truncated or broken.
-    ImageDecode = 38, "image_decode", Some(L::ParsingException), false;
+    ImageDecode = 38, "image_decode", Some(L::DecodingException), false;
     /// Preparing the record panicked: a defect of ours, confined to the record.
     Panicked = 39, "panicked", Some(L::UnhandledRecordExceptions), false;
     /// The prepared record is larger than `transport.max_record_bytes`.

@@ -67,6 +67,8 @@ pub enum RunError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Fault(#[from] Fault),
+    #[error("stopped at once, as asked twice: positives that were not in a finished file yet are lost")]
+    StoppedAtOnce,
     #[error("cannot watch for signals: {0}")]
     Signal(io::Error),
     #[error("the books do not balance, which is a defect of warcdl; the results are stored: {0}")]
@@ -84,6 +86,7 @@ impl RunError {
             RunError::Model(_) | RunError::Fault(Fault::Model { .. } | Fault::ScoreCount { .. }) => Exit::Model,
             RunError::Output(_) | RunError::Write(_) | RunError::Fault(Fault::Sink(_)) => Exit::Output,
             RunError::Listen { .. } | RunError::Telemetry(_) | RunError::Launch(_) => Exit::Network,
+            RunError::StoppedAtOnce => Exit::Interrupted,
             RunError::Metrics(_)
             | RunError::Start(_)
             | RunError::Signal(_)
@@ -249,7 +252,7 @@ async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, bool), R
                 }
             }
             if interrupted {
-                break Err(RunError::Signal(io::ErrorKind::Interrupted.into()));
+                break Err(RunError::StoppedAtOnce);
             }
             interrupted = true;
             eprintln!("stopping: what is scored is being stored; once more to stop at once");
