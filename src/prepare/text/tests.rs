@@ -56,6 +56,19 @@ fn a_page_without_main_text_keeps_its_plain_text() {
 }
 
 #[test]
+fn control_characters_are_blanks() {
+    let controls: String = ('\0'..' ').chain('\u{7f}'..'\u{a0}').collect();
+    let page_of = |text: &str| page(&format!("<title>{text}</title>{}<p>{text}</p>", article()));
+    for extractor in [Extractor::Main, Extractor::Plain] {
+        let prepared =
+            preparer(extractor, &open()).prepare(page_of(&format!("a{controls}b"))).expect("passes");
+        let text = str::from_utf8(&prepared.keep).expect("UTF-8");
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{extractor:?}: {text:?}");
+        assert_eq!(prepared.meta.title, "a b");
+    }
+}
+
+#[test]
 fn filters_name_themselves() {
     let check = |filter: FilterSettings, expected: Option<Exclusion>| {
         let outcome = preparer(Extractor::Main, &filter).prepare(page(&article()));
@@ -88,7 +101,11 @@ fn hostile_pages_cost_little() {
         ("unclosed comments", "<!--".repeat(200_000)),
         ("quotes", "<a b=\"".repeat(200_000)),
         ("raw text", "<title></".repeat(100_000)),
+        ("raw text with tags", format!("<title>{}", "</x ".repeat(400_000))),
+        ("raw text with long tags", format!("<title>{}", "</x".repeat(400_000))),
+        ("scripts in a script", format!("<script><!--{}", "<script></script ".repeat(90_000))),
         ("skipped", "<nav>".repeat(100_000)),
+        ("buttons", format!("{}{}", "<button>".repeat(90_000), "</select>".repeat(90_000))),
         ("line breaks", "<br>".repeat(150_000)),
         // As much as the guards let through.
         ("deep", format!("{}{}", "<div>".repeat(505), "<p>x, y</p>".repeat(20_000))),
