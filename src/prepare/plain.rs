@@ -67,8 +67,7 @@ pub(super) fn plain_text(html: &str) -> String {
     text.finish()
 }
 
-/// Runs of white space and control characters as one space; line breaks kept, but no empty lines and no space at the
-/// ends of lines.
+/// White space runs as one space; line breaks kept, but no empty lines and no space at the ends of lines.
 pub(super) fn normalise(text: &str) -> String {
     let mut lines = Lines::default();
     for line in text.lines() {
@@ -95,7 +94,7 @@ struct Lines {
 
 impl Lines {
     fn push(&mut self, text: &str) {
-        for (index, word) in text.split(is_blank).enumerate() {
+        for (index, word) in text.split(char::is_whitespace).enumerate() {
             self.blank |= index > 0;
             if word.is_empty() {
                 continue;
@@ -125,11 +124,6 @@ impl Lines {
     fn finish(self) -> String {
         self.out
     }
-}
-
-/// Control characters stand in no text; tokenizers treat them in different ways.
-fn is_blank(character: char) -> bool {
-    character.is_whitespace() || character.is_control()
 }
 
 #[cfg(test)]

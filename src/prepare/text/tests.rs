@@ -56,19 +56,6 @@ fn a_page_without_main_text_keeps_its_plain_text() {
 }
 
 #[test]
-fn control_characters_are_blanks() {
-    let controls: String = ('\0'..' ').chain('\u{7f}'..'\u{a0}').collect();
-    let page_of = |text: &str| page(&format!("<title>{text}</title>{}<p>{text}</p>", article()));
-    for extractor in [Extractor::Main, Extractor::Plain] {
-        let prepared =
-            preparer(extractor, &open()).prepare(page_of(&format!("a{controls}b"))).expect("passes");
-        let text = str::from_utf8(&prepared.keep).expect("UTF-8");
-        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{extractor:?}: {text:?}");
-        assert_eq!(prepared.meta.title, "a b");
-    }
-}
-
-#[test]
 fn filters_name_themselves() {
     let check = |filter: FilterSettings, expected: Option<Exclusion>| {
         let outcome = preparer(Extractor::Main, &filter).prepare(page(&article()));
