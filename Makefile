@@ -1,0 +1,46 @@
+# Where cargo builds; it follows CARGO_TARGET_DIR too.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+NODE   := $(TARGET)/release/warcdl-node
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint sample clean-results
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## fetch ONNX Runtime into runtime/ (CUDA=1: for NVIDIA GPUs)
+	@scripts/fetch-onnxruntime.sh $(if $(filter-out 0,$(CUDA)),--cuda)
+
+build: ## build the program
+	cargo build --release --locked --bin warcdl-node
+
+demo: setup build ## find the recipes and the captioned pictures of the sample archive
+	@echo
+	@echo "Recipes among the pages of examples/sample/sample.warc.gz, in ten languages:"
+	$(NODE) --role gpu --config examples/demo-text.toml
+	@echo
+	@echo "Pictures with a caption in the same archive:"
+	$(NODE) --role gpu --config examples/demo-image.toml
+	@echo
+	@echo "The positives are in results/demo-text/ and results/demo-image/."
+
+test: setup ## run every test
+	cargo test --workspace --locked
+
+lint: ## check format and lints, as for every change
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+sample: .venv/installed ## make the sample archive and its two models anew
+	.venv/bin/python examples/sample/make_archive.py
+	.venv/bin/python examples/sample/train_text.py
+	.venv/bin/python examples/sample/train_image.py
+	.venv/bin/python examples/sample/evaluate.py
+
+.venv/installed: examples/sample/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
+
+clean-results: ## remove the results of the demo
+	rm -rf results/demo-text results/demo-image
