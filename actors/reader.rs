@@ -224,6 +224,8 @@ where
                     let ended = matches!(frame, Frame::LeaseEnd(_));
                     self.sink.feed(frame).await?;
                     if ended {
+                        // The last figures: after FINISH there is no time for them.
+                        self.tell().await?;
                         self.sink.send(Frame::Ready).await?;
                     }
                 }

@@ -41,11 +41,9 @@ pub(super) fn plain_text(html: &str) -> String {
                 foreign &= !tag.breaks_out();
                 if tag.is_raw() && !foreign {
                     at = raw_end(bytes, at, tag);
-                } else if tag.is_skipped() && !self_closing {
-                    if skipped.len() < MAX_OPEN {
-                        skipped.push((tag, text.mark()));
-                        foreign |= tag.is_foreign_root();
-                    }
+                } else if tag.is_skipped() && !self_closing && skipped.len() < MAX_OPEN {
+                    skipped.push((tag, text.mark()));
+                    foreign |= tag.is_foreign_root();
                 }
             }
             Token::End { tag } => {

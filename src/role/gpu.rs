@@ -55,7 +55,9 @@ pub enum RunError {
     Secret(#[from] SecretError),
     #[error(transparent)]
     Job(#[from] JobError),
-    #[error("cannot listen on transport.listen = \"{address}\": {source}; set it to a free address of this machine")]
+    #[error(
+        "cannot listen on transport.listen = \"{address}\": {source}; set it to a free address of this machine"
+    )]
     Listen { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -81,9 +83,13 @@ impl RunError {
     /// How the process ends.
     pub fn exit(&self) -> Exit {
         match self {
-            RunError::Config(_) | RunError::Prepare(_) | RunError::Secret(_) | RunError::Job(_) => Exit::Usage,
+            RunError::Config(_) | RunError::Prepare(_) | RunError::Secret(_) | RunError::Job(_) => {
+                Exit::Usage
+            }
             RunError::Source(_) => Exit::Source,
-            RunError::Model(_) | RunError::Fault(Fault::Model { .. } | Fault::ScoreCount { .. }) => Exit::Model,
+            RunError::Model(_) | RunError::Fault(Fault::Model { .. } | Fault::ScoreCount { .. }) => {
+                Exit::Model
+            }
             RunError::Output(_) | RunError::Write(_) | RunError::Fault(Fault::Sink(_)) => Exit::Output,
             RunError::Listen { .. } | RunError::Telemetry(_) | RunError::Launch(_) => Exit::Network,
             RunError::StoppedAtOnce => Exit::Interrupted,
@@ -189,7 +195,8 @@ pub async fn run_with(
         () = watch(&mut reporter, &metrics, start) => unreachable!("watches for ever"),
     };
     reporter.finish(&snapshot(&metrics, start, &mut BusyShare::default()));
-    let (outcome, interrupted) = ended?;
+    let (outcome, end) = ended?;
+    let interrupted = matches!(end, End::Interrupted);
 
     let processes = Processes::sample(&metrics.reader);
     let summary = Summary::new(&outcome, interrupted, start.elapsed(), processes);
@@ -200,11 +207,12 @@ pub async fn run_with(
     }
     println!("\n{}\nresults in {}", summary.report(), config.output.path.display());
     outcome.check()?;
-    Ok(match (interrupted, summary.complete) {
-        (true, _) => Exit::Interrupted,
-        (false, true) => Exit::Done,
-        (false, false) => Exit::Incomplete,
-    })
+    match end {
+        End::NoReaders(error) => Err(error.into()),
+        End::Interrupted => Ok(Exit::Interrupted),
+        End::Work if summary.complete => Ok(Exit::Done),
+        End::Work => Ok(Exit::Incomplete),
+    }
 }
 
 fn batch_rules(config: &Config) -> BatchRules {
@@ -221,12 +229,22 @@ enum Readers {
     Elsewhere,
 }
 
-/// Waits for the end: of the work, of the operator's patience, or of the readers. Gives whether it was interrupted.
-async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, bool), RunError> {
+/// What brought a run to its end.
+enum End {
+    /// All work was done, or given up by name.
+    Work,
+    /// A signal.
+    Interrupted,
+    /// No reader could be kept alive.
+    NoReaders(LaunchError),
+}
+
+/// Waits for the end. Whatever it is, what is scored by then is stored.
+async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, End), RunError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
     let stopper: Stopper = pipeline.stopper();
-    let mut interrupted = false;
+    let mut end = End::Work;
     let mut local = match readers {
         Readers::Local(local) => Some(local),
         Readers::Elsewhere => None,
@@ -244,17 +262,18 @@ async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, bool), R
                     None => std::future::pending().await,
                 }} => {
                     local = None;
+                    // Otherwise all readers were told to finish, and the pipeline is about to end.
                     if let Err(error) = gone {
-                        break Err(error.into());
+                        end = End::NoReaders(error);
+                        stopper.stop();
                     }
-                    // All readers were told to finish: the pipeline is about to end.
                     continue;
                 }
             }
-            if interrupted {
+            if matches!(end, End::Interrupted) {
                 break Err(RunError::StoppedAtOnce);
             }
-            interrupted = true;
+            end = End::Interrupted;
             eprintln!("stopping: what is scored is being stored; once more to stop at once");
             stopper.stop();
         }
@@ -262,7 +281,7 @@ async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, bool), R
     if let Some(local) = local {
         local.end().await;
     }
-    ended.map(|outcome| (outcome, interrupted))
+    ended.map(|outcome| (outcome, end))
 }
 
 fn reporter(config: &Config, verbosity: Verbosity, console: &Console) -> Reporter {
@@ -296,14 +315,18 @@ async fn watch(reporter: &mut Reporter, metrics: &Metrics, start: Instant) {
 struct BusyShare {
     busy: f64,
     starved: f64,
+    share: f64,
 }
 
 impl BusyShare {
     fn next(&mut self, busy: f64, starved: f64) -> f64 {
         let (busy_delta, starved_delta) = (busy - self.busy, starved - self.starved);
-        *self = BusyShare { busy, starved };
         let total = busy_delta + starved_delta;
-        if total > 0.0 { busy_delta / total } else { 0.0 }
+        // Counted batch by batch: while a long one is at work, what was last known holds.
+        if total > 0.0 {
+            *self = BusyShare { busy, starved, share: busy_delta / total };
+        }
+        self.share
     }
 }
 
