@@ -8,9 +8,10 @@
 
 mod tag;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr2, memmem};
 use warcdl_actors::Exclusion;
 
+use crate::prepare::guards::tag::raw_name;
 pub(super) use crate::prepare::guards::tag::{Tag, Token, next_token};
 
 /// Attributes of one tag: parsers look for duplicates among them one by one.
@@ -68,17 +69,40 @@ pub(super) fn scan(html: &str, limits: Limits) -> Result<Option<&str>, Exclusion
 
 /// Where the content of a raw text element that starts at `from` ends: at its end tag, or with the page.
 pub(super) fn raw_end(bytes: &[u8], from: usize, tag: Tag) -> usize {
-    if tag == Tag::PLAINTEXT {
-        return bytes.len();
+    match tag {
+        Tag::PLAINTEXT => return bytes.len(),
+        Tag::SCRIPT => return script_end(bytes, from),
+        _ => {}
     }
+    memmem::find_iter(&bytes[from..], b"</")
+        .map(|found| from + found)
+        .find(|&end| raw_name(&bytes[end + 2..]) == Some(tag))
+        .unwrap_or(bytes.len())
+}
+
+/// Where a script ends. Between `<!--` and `-->` it may hold another script with an end tag of its own (the standard's
+/// "script data double escaped state").
+fn script_end(bytes: &[u8], from: usize) -> usize {
+    let (mut comment, mut inner) = (false, false);
     let mut at = from;
-    while let Some(found) = memmem::find(&bytes[at..], b"</") {
-        if let (Token::End { tag: closed }, _) = next_token(bytes, at + found)
-            && closed == tag
-        {
-            return at + found;
+    while let Some(found) = memchr2(b'<', if comment { b'-' } else { b'<' }, &bytes[at..]) {
+        at += found;
+        let rest = &bytes[at..];
+        if rest.starts_with(b"-->") {
+            (comment, inner) = (false, false);
+        } else if rest.starts_with(b"<!--") {
+            // Its own dashes may begin the `-->`.
+            comment = true;
+            at += 1;
+        } else if rest.starts_with(b"</") && raw_name(&rest[2..]) == Some(Tag::SCRIPT) {
+            if !inner {
+                return at;
+            }
+            inner = false;
+        } else if comment && rest[0] == b'<' && raw_name(&rest[1..]) == Some(Tag::SCRIPT) {
+            inner = true;
         }
-        at += found + 2;
+        at += 1;
     }
     bytes.len()
 }

@@ -1,4 +1,7 @@
 //! Token ids of a text, as Hugging Face's `tokenizers` gives them.
+//!
+//! Up to its version 0.23 BERT's splitting knew the punctuation of Unicode 8 only; from 1.0 on it also splits at the
+//! 143 characters that have become punctuation since, such as U+061D. On web pages these are found in binary garbage.
 
 use bytes::Bytes;
 use serde_json::Value;

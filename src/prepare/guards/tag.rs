@@ -66,8 +66,19 @@ fn comment_len(comment: &[u8]) -> usize {
 
 /// The name that stands at the start, and its length.
 fn name(bytes: &[u8]) -> (Tag, usize) {
-    let len = bytes.iter().position(|byte| b" \t\r\n\x0c/>".contains(byte)).unwrap_or(bytes.len());
+    let len = bytes.iter().position(ends_name).unwrap_or(bytes.len());
     (Tag::new(&bytes[..len]), len)
+}
+
+/// The name at the start, if it may be that of a raw text element. Looks at few bytes: in raw text the rest of what looks
+/// like a tag is looked at again.
+pub(in crate::prepare) fn raw_name(bytes: &[u8]) -> Option<Tag> {
+    let head = &bytes[..bytes.len().min("plaintext ".len())];
+    head.iter().position(ends_name).map(|len| Tag::new(&head[..len]))
+}
+
+fn ends_name(byte: &u8) -> bool {
+    b" \t\r\n\x0c/>".contains(byte)
 }
 
 /// Number of attributes, whether the tag closes itself, and the length up to its `>` included.

@@ -19,6 +19,10 @@ fn hostile_pages_are_refused() {
         ("formatting opened again", format!("<p>{formatting}{}", "<p>x".repeat(10_000))),
         ("raw text that is none in a select", format!("<select><title></select>{}", "<div>".repeat(1_000))),
         ("raw text that is none in svg", format!("<svg><style>{}", "<g>".repeat(1_000))),
+        (
+            "a script in a script's comment",
+            format!("<script><!--<script></script><title></script>{}", "<div>".repeat(1_000)),
+        ),
         ("end tags behind a cell", "<div><table><tr><td></div>".repeat(1_000)),
         ("end tags behind a block", "<span><div></span>".repeat(1_000)),
         ("comments that end early", format!("<!-->{}", "<div>".repeat(1_000))),
@@ -43,6 +47,7 @@ fn carelessly_closed_tags_are_no_depth() {
         ("misnested", "<b><p>x</b></p>".repeat(9_000)),
         ("svg", format!("<svg>{}</svg>", "<path d='M0 0'/>".repeat(9_000))),
         ("script", format!("<script>{}</script>", "'<div>'".repeat(9_000))),
+        ("script in a script's comment", format!("<script><!--<script></script>{}", "'<div>'".repeat(9_000))),
         ("comment", format!("<!-- {} -->", "<div>".repeat(9_000))),
         ("attribute", format!("<p title='{}'>", "<div>".repeat(9_000))),
         ("rubies", "<ruby>a<rt>b<rp>c</ruby>".repeat(9_000)),

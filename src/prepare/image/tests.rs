@@ -84,6 +84,37 @@ fn channels_and_depths_become_rgb() {
 }
 
 #[test]
+fn cmyk_jpegs_become_rgb() {
+    // As printers' programs write them: Adobe's marker, inverted levels; the encoder inverts those given to it.
+    for (cmyk, rgb) in
+        [([0, 0, 0, 0], [255, 255, 255]), ([0, 255, 255, 0], [255, 0, 0]), ([0, 0, 0, 255], [0, 0, 0])]
+    {
+        for colours in [jpeg_encoder::ColorType::Cmyk, jpeg_encoder::ColorType::CmykAsYcck] {
+            let mut file = Vec::new();
+            jpeg_encoder::Encoder::new(&mut file, 100)
+                .encode(&cmyk.repeat(16 * 16), 16, 16, colours)
+                .expect("encodes");
+            let prepared = prepare(&file, &open(), (2, 2)).expect("decodes");
+            let worst = pixels(&prepared).iter().zip(rgb.repeat(4)).map(|(a, b)| a.abs_diff(b)).max();
+            assert!(worst <= Some(4), "{colours:?} {cmyk:?}: {:?}", &pixels(&prepared)[..3]);
+        }
+    }
+}
+
+#[test]
+fn the_first_frame_of_an_animation_is_taken() {
+    let frame =
+        |level| image::Frame::new(RgbaImage::from_pixel(6, 4, image::Rgba([level, level, level, 255])));
+    let mut file = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut file);
+    encoder.encode_frames([frame(200), frame(20)]).expect("encodes");
+    drop(encoder);
+    let prepared = prepare(&file, &open(), (2, 2)).expect("decodes");
+    assert_eq!(prepared.meta.image_size, (6, 4));
+    assert_eq!(pixels(&prepared), [200; 12]);
+}
+
+#[test]
 fn broken_files_are_refused() {
     let picture = DynamicImage::from(noise(80, 60));
     for format in FORMATS {
@@ -196,8 +227,9 @@ fn resizing_is_the_antialiased_triangle_filter() {
 
 #[test]
 fn settings_are_checked() {
-    let refused =
-        |settings: &ImageSettings, size| ImagePreparer::new(settings, &open(), Some(size)).err().expect("refused");
+    let refused = |settings: &ImageSettings, size| {
+        ImagePreparer::new(settings, &open(), Some(size)).err().expect("refused")
+    };
     let zero = ImageSettings { max_pixels: 0, ..SETTINGS };
     assert!(matches!(refused(&zero, (8, 8)), PrepareError::Zero { key: "image.max_pixels" }));
     let error = refused(&SETTINGS, (0, 8)).to_string();

@@ -88,7 +88,11 @@ fn hostile_pages_cost_little() {
         ("unclosed comments", "<!--".repeat(200_000)),
         ("quotes", "<a b=\"".repeat(200_000)),
         ("raw text", "<title></".repeat(100_000)),
+        ("raw text with tags", format!("<title>{}", "</x ".repeat(100_000))),
+        ("raw text with long tags", format!("<title>{}", "</x".repeat(100_000))),
+        ("scripts in a script", format!("<script><!--{}", "<script></script ".repeat(30_000))),
         ("skipped", "<nav>".repeat(100_000)),
+        ("buttons", format!("{}{}", "<button>".repeat(30_000), "</select>".repeat(30_000))),
         ("line breaks", "<br>".repeat(150_000)),
         // As much as the guards let through.
         ("deep", format!("{}{}", "<div>".repeat(505), "<p>x, y</p>".repeat(20_000))),

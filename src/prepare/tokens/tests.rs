@@ -32,6 +32,11 @@ const WORDS: &[&str] = &[
     "—",
     "x\u{200b}y",
     "\u{fffd}",
+    "a\0b",
+    "\u{1d}c\u{7f}",
+    "\u{9d}\u{85}",
+    "\u{feff}",
+    "\u{e000}",
     "ＡＢＣ",
     "İstanbul",
     "unbelievablylongwordwithoutanyend",
@@ -71,7 +76,7 @@ const SPECIAL: &[(&str, u32)] = &[("[PAD]", 0), ("[UNK]", 1), ("[CLS]", 2), ("[S
 fn wordpiece() -> Value {
     let mut pieces: Vec<String> = SPECIAL.iter().map(|(name, _)| (*name).to_owned()).collect();
     let letters: std::collections::BTreeSet<char> =
-        WORDS.concat().to_lowercase().chars().chain("aeiouσος".chars()).collect();
+        WORDS.concat().to_lowercase().chars().chain("aeiouσος".chars()).filter(|c| *c != '\0').collect();
     pieces.extend(letters.iter().flat_map(|letter| [letter.to_string(), format!("##{letter}")]));
     pieces
         .extend(["the", "rec", "##ipe", "mix", "##ing", "cafe", "при", "##вет", "##able"].map(str::to_owned));
@@ -159,6 +164,22 @@ fn ids_are_those_of_the_reference_implementation() {
                 let expected = reference.encode(text.as_str(), true).expect("encodes");
                 assert_eq!(ids(&mut tokenizer, text), expected.get_ids(), "{name}, {max_tokens}: {text:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn every_character_of_the_common_scripts_is_the_reference_implementations() {
+    // BERT's splitting by the reference is that of Unicode 8, so later punctuation is left out.
+    let characters = ('\0'..'\u{600}').chain('\u{2000}'..'\u{2e43}').chain('\u{3000}'..'\u{3200}');
+    let texts: Vec<String> =
+        characters.chain('\u{f000}'..='\u{ffff}').map(|c| format!("a{c}b {c}1{c}")).collect();
+    for json in [wordpiece(), byte_bpe()] {
+        let reference = oracle(&json, 512, TruncationDirection::Right);
+        let mut tokenizer = TextTokenizer::new(json.to_string().as_bytes(), 512).expect("reads");
+        for text in &texts {
+            let expected = reference.encode(text.as_str(), true).expect("encodes");
+            assert_eq!(ids(&mut tokenizer, text), expected.get_ids(), "{text:?}");
         }
     }
 }
