@@ -52,7 +52,7 @@ pub(super) fn plain_text(html: &str) -> String {
                 {
                     text.take_back(skipped[index].1);
                     skipped.truncate(index);
-                    foreign = skipped.last().is_some_and(|(open, _)| open.is_foreign_root());
+                    foreign &= skipped.last().is_some_and(|(open, _)| open.is_foreign_root());
                 }
                 if tag.is_block() {
                     text.end_line();

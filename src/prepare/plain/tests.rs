@@ -35,6 +35,7 @@ fn skipped_elements_end_at_their_end_tags_only() {
         ("a<svg><title/><style/></svg>b", "ab"),
         ("a<svg><title>x</title></svg><style></svg></style>b", "ab"),
         ("a<svg><p>b<script></svg></script>c", "a\nbc"),
+        ("a<svg><p><nav>x</nav><script></svg></script>c</svg>d", "ad"),
         ("<select><option>x</select>a</select>b", "ab"),
     ] {
         assert_eq!(plain_text(page), text, "{page}");
