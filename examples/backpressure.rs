@@ -28,10 +28,13 @@ impl Model for Sleepy {
 }
 
 fn main() -> Exit {
-    let Invocation { role, verbosity } = Invocation::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let Invocation { role, verbosity } =
+        Invocation::parse(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let (console, system) = (Console::new(), actix::System::new());
     let ended = match role {
-        Role::Reader(args) => system.block_on(reader::run(&args)).map(|()| Exit::Done).map_err(|e| e.to_string()),
+        Role::Reader(args) => {
+            system.block_on(reader::run(&args)).map(|()| Exit::Done).map_err(|e| e.to_string())
+        }
         Role::Gpu(args) => {
             let open = |_: &_| {
                 Ok(Opened {

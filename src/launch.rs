@@ -51,7 +51,10 @@ mod tests {
         for (bound, advertise, connect) in cases {
             let rendezvous = Rendezvous::new(bound.parse().unwrap(), advertise, Path::new("s"));
             assert_eq!(rendezvous.connect, connect);
-            assert_eq!(rendezvous.arguments().join(" "), format!("--role reader --connect {connect} --secret-file s"));
+            assert_eq!(
+                rendezvous.arguments().join(" "),
+                format!("--role reader --connect {connect} --secret-file s")
+            );
         }
     }
 }

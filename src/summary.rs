@@ -174,7 +174,8 @@ impl Summary {
         }
         let mut report = table.to_string();
         let done = self.archives.iter().filter(|archive| archive.state == "done").count();
-        report += &format!("{done} of {} archives read to their end in {:.1} s", self.archives.len(), self.seconds);
+        report +=
+            &format!("{done} of {} archives read to their end in {:.1} s", self.archives.len(), self.seconds);
         if self.damaged > 0 {
             let places = self.archives.iter().filter(|archive| archive.damaged > 0).count();
             report += &format!("\n{} records were lost to damage in {places} archives", self.damaged);
@@ -267,8 +268,11 @@ impl Highlights {
         if best.is_empty() {
             return None;
         }
-        let mut table =
-            Table::new([Column::right("score"), Column::left("url").at_most(60), Column::left("").at_most(44)]);
+        let mut table = Table::new([
+            Column::right("score"),
+            Column::left("url").at_most(60),
+            Column::left("").at_most(44),
+        ]);
         for Highlight { score, url, what } in best.iter() {
             table.row([format!("{score:.4}"), url.clone(), what.clone()]);
         }

@@ -8,7 +8,8 @@ use std::path::Path;
 
 /// A `response` record with this HTTP body.
 pub fn response(url: &str, content_type: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
     record("response", url, &[head.as_bytes(), body].concat())
 }
 
@@ -42,8 +43,11 @@ pub fn write_gz(path: &Path, records: &[Vec<u8>]) {
 pub fn page(topic: &str, n: usize) -> String {
     let mut html = format!("<html><head><title>About {topic}</title></head><body><article><h1>{topic}</h1>");
     for i in 0..n {
-        write!(html, "<p>This is sentence number {i} about {topic}, and it says that the weather is fine today.</p>")
-            .unwrap();
+        write!(
+            html,
+            "<p>This is sentence number {i} about {topic}, and it says that the weather is fine today.</p>"
+        )
+        .unwrap();
     }
     html + "</article></body></html>"
 }
@@ -54,7 +58,11 @@ pub fn crawl(name: &str, pages: usize) -> Vec<Vec<u8>> {
     for i in 0..pages {
         let url = format!("http://{name}.example.org/page-{i}.html");
         records.push(record("request", &url, b"GET / HTTP/1.1\r\n\r\n"));
-        records.push(response(&url, "text/html; charset=utf-8", page(&format!("{name} {i}"), 3 + i % 7).as_bytes()));
+        records.push(response(
+            &url,
+            "text/html; charset=utf-8",
+            page(&format!("{name} {i}"), 3 + i % 7).as_bytes(),
+        ));
     }
     records
 }

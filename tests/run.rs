@@ -13,7 +13,8 @@ fn check_books(summary: &serde_json::Value) {
     let funnels = std::iter::once(&summary["records"]).chain(summary["archives"].as_array().unwrap());
     for funnel in funnels {
         let number = |key: &str| funnel[key].as_u64().unwrap();
-        let excluded: u64 = funnel["excluded"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+        let excluded: u64 =
+            funnel["excluded"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
         assert_eq!(
             number("seen"),
             number("positives") + number("negatives") + excluded + number("unscored"),
@@ -51,7 +52,9 @@ fn a_job_runs_to_its_end_and_leaves_results_that_add_up() {
     assert_eq!(row["content_languages"], "eng");
     assert_eq!((&row["score"], &row["fetch_status"]), (&json!(1.0), &json!(200)));
     assert!(row["text"].as_str().unwrap().contains("sentence number 2 about a 4"), "{row:#}");
-    assert!(std::fs::read_to_string(folder.path("results/config.resolved.toml")).unwrap().contains("readers = 2"));
+    assert!(
+        std::fs::read_to_string(folder.path("results/config.resolved.toml")).unwrap().contains("readers = 2")
+    );
     let again = gpu(&folder.path("job.toml"), &[]);
     assert_eq!(again.status.code(), Some(5), "an earlier run's results are not touched: {}", stderr(&again));
     let overwritten = gpu(&folder.path("job.toml"), &["--overwrite"]);
@@ -106,7 +109,11 @@ fn damage_is_told_and_costs_the_damaged_record_alone() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let summary = folder.summary();
     check_books(&summary);
-    assert_eq!((&summary["damaged"], &summary["records"]["positives"]), (&json!(1), &json!(19)), "{summary:#}");
+    assert_eq!(
+        (&summary["damaged"], &summary["records"]["positives"]),
+        (&json!(1), &json!(19)),
+        "{summary:#}"
+    );
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 records were lost to damage in 1 archives"));
 }
 
@@ -128,7 +135,8 @@ fn scrape(address: &str) -> String {
 }
 
 fn metric(text: &str, name: &str) -> f64 {
-    let line = text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap_or_else(|| panic!("{name}"));
+    let line =
+        text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap_or_else(|| panic!("{name}"));
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
@@ -139,7 +147,8 @@ fn a_reader_that_is_killed_and_one_that_comes_late_are_told_truthfully() {
     write_gz(&folder.path("a.warc.gz"), &crawl("a", PAGES));
     write_gz(&folder.path("b.warc.gz"), &crawl("b", 50));
     let mut node = Running::gpu(&folder.config("launcher = \"none\""));
-    let metrics = node.line(|line| Some(line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?.to_owned()));
+    let metrics =
+        node.line(|line| Some(line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?.to_owned()));
     let arguments = reader_arguments(&node);
 
     let mut first = Running::reader(&arguments);
@@ -154,7 +163,11 @@ fn a_reader_that_is_killed_and_one_that_comes_late_are_told_truthfully() {
 
     let summary = folder.summary();
     check_books(&summary);
-    assert_eq!((&summary["complete"], &summary["interruptions"]["count"]), (&json!(true), &json!(1)), "{summary:#}");
+    assert_eq!(
+        (&summary["complete"], &summary["interruptions"]["count"]),
+        (&json!(true), &json!(1)),
+        "{summary:#}"
+    );
     let resumed_at = summary["interruptions"]["first"][0]["resumed_at"].as_u64().unwrap();
     assert!(resumed_at > 0, "the successor goes on where the dead reader was");
     let rows = folder.rows();
@@ -190,7 +203,8 @@ fn every_figure_of_a_run_can_be_scraped() {
     let folder = Folder::new();
     write_gz(&folder.path("a.warc.gz"), &[crawl("a", 25), vec![record("revisit", "http://x", b"")]].concat());
     let mut node = Running::gpu(&folder.config("launcher = \"none\""));
-    let metrics = node.line(|line| Some(line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?.to_owned()));
+    let metrics =
+        node.line(|line| Some(line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?.to_owned()));
     let text = scrape(&metrics);
     assert_eq!(metric(&text, "warcdl_archives"), 1.0);
     assert_eq!(metric(&text, "warcdl_readers_connected"), 0.0);

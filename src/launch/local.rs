@@ -20,7 +20,9 @@ pub enum LaunchError {
     #[error("cannot start a reader process: {0}")]
     Spawn(#[from] io::Error),
     /// Every reader died again and again.
-    #[error("every reader process died {RESTARTS} times; the last one ended with {status}: see its messages above")]
+    #[error(
+        "every reader process died {RESTARTS} times; the last one ended with {status}: see its messages above"
+    )]
     AllGone {
         /// Of the last one.
         status: String,
@@ -35,7 +37,11 @@ pub struct LocalReaders {
 impl LocalReaders {
     /// Starts `count` processes of this program. They get a process group of their own, so that Ctrl-C in a terminal
     /// reaches the GPU node alone, which then ends them in order.
-    pub fn start(count: usize, rendezvous: &Rendezvous, verbosity: Verbosity) -> Result<LocalReaders, LaunchError> {
+    pub fn start(
+        count: usize,
+        rendezvous: &Rendezvous,
+        verbosity: Verbosity,
+    ) -> Result<LocalReaders, LaunchError> {
         let program = std::env::current_exe()?;
         let mut readers = JoinSet::new();
         for index in 0..count {

@@ -55,7 +55,9 @@ pub enum RunError {
     Secret(#[from] SecretError),
     #[error(transparent)]
     Job(#[from] JobError),
-    #[error("cannot listen on transport.listen = \"{address}\": {source}; set it to a free address of this machine")]
+    #[error(
+        "cannot listen on transport.listen = \"{address}\": {source}; set it to a free address of this machine"
+    )]
     Listen { address: SocketAddr, source: io::Error },
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
@@ -79,9 +81,13 @@ impl RunError {
     /// How the process ends.
     pub fn exit(&self) -> Exit {
         match self {
-            RunError::Config(_) | RunError::Prepare(_) | RunError::Secret(_) | RunError::Job(_) => Exit::Usage,
+            RunError::Config(_) | RunError::Prepare(_) | RunError::Secret(_) | RunError::Job(_) => {
+                Exit::Usage
+            }
             RunError::Source(_) => Exit::Source,
-            RunError::Model(_) | RunError::Fault(Fault::Model { .. } | Fault::ScoreCount { .. }) => Exit::Model,
+            RunError::Model(_) | RunError::Fault(Fault::Model { .. } | Fault::ScoreCount { .. }) => {
+                Exit::Model
+            }
             RunError::Output(_) | RunError::Write(_) | RunError::Fault(Fault::Sink(_)) => Exit::Output,
             RunError::Listen { .. } | RunError::Telemetry(_) | RunError::Launch(_) => Exit::Network,
             RunError::Metrics(_)

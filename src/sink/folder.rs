@@ -64,7 +64,8 @@ fn remove(folder: &Path) -> Result<(), OpenError> {
             }
             name => {
                 let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
-                !entry.is_folder && ([SUMMARY, RESOLVED_CONFIG, files::INDEX].contains(&name) || jsonl::is_part(name))
+                !entry.is_folder
+                    && ([SUMMARY, RESOLVED_CONFIG, files::INDEX].contains(&name) || jsonl::is_part(name))
             }
         };
         if !is_ours {

@@ -196,8 +196,9 @@ fn resizing_is_the_antialiased_triangle_filter() {
 
 #[test]
 fn settings_are_checked() {
-    let refused =
-        |settings: &ImageSettings, size| ImagePreparer::new(settings, &open(), Some(size)).err().expect("refused");
+    let refused = |settings: &ImageSettings, size| {
+        ImagePreparer::new(settings, &open(), Some(size)).err().expect("refused")
+    };
     let zero = ImageSettings { max_pixels: 0, ..SETTINGS };
     assert!(matches!(refused(&zero, (8, 8)), PrepareError::Zero { key: "image.max_pixels" }));
     let error = refused(&SETTINGS, (0, 8)).to_string();
