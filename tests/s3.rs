@@ -1,14 +1,19 @@
-//! S3 as a source, against a server in this process and against none.
+//! S3 as a source, against a server in this process, faults on the way to it, and no server at all.
 
 use std::io::Read;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
-use warcdl::source::{S3Settings, Secret, SourceSettings, Store, list};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use warcdl::source::{Archive, S3Settings, Secret, SourceSettings, Store, list};
 
-fn settings(endpoint_url: String, bucket: &str, secret: &str) -> SourceSettings {
+fn settings(endpoint_url: &str, place: &str, secret: &str) -> SourceSettings {
     let s3 = S3Settings {
-        buckets: vec![bucket.to_owned()],
-        endpoint_url,
+        buckets: vec![place.to_owned()],
+        endpoint_url: endpoint_url.to_owned(),
         region: "us-east-1".to_owned(),
         path_style: true,
         profile: String::new(),
@@ -20,19 +25,18 @@ fn settings(endpoint_url: String, bucket: &str, secret: &str) -> SourceSettings 
     SourceSettings { paths: Vec::new(), list: String::new(), suffixes: vec![".warc.gz".to_owned()], s3 }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn objects_are_listed_and_read_from_an_offset() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("bucket")).unwrap();
-    let data: Vec<u8> = (0..700_000u32).map(|number| (number % 251) as u8).collect();
-    for number in 0..1005 {
-        std::fs::write(folder.path().join(format!("bucket/{number:04}.warc.gz")), "x").unwrap();
+fn store(given: &SourceSettings) -> Store {
+    Store::new(&given.s3, tokio::runtime::Handle::current()).with_stall_timeout(Duration::from_millis(500))
+}
+
+/// A server over a folder whose folders are buckets; gives its endpoint.
+async fn serve(folder: &Path, secret: Option<&str>) -> String {
+    let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
+    if let Some(secret) = secret {
+        builder.set_auth(SimpleAuth::from_single("key", secret));
     }
-    std::fs::write(folder.path().join("bucket/big.warc.gz"), &data).unwrap();
-    let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
-    builder.set_auth(SimpleAuth::from_single("key", "secret"));
     let service = builder.build();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
@@ -43,20 +47,147 @@ async fn objects_are_listed_and_read_from_an_offset() {
             });
         }
     });
-    let store = |given: &SourceSettings| Store::new(&given.s3, tokio::runtime::Handle::current());
-    let given = settings(endpoint.clone(), "bucket", "secret");
-    let archives = list(&given, &store(&given)).await.unwrap();
-    assert_eq!(archives.len(), 1006);
-    let mut input = store(&given).open(&archives[1005], 300_001).unwrap();
-    let tail = tokio::task::spawn_blocking(move || {
-        let mut tail = Vec::new();
-        input.read_to_end(&mut tail).map(|_| tail)
+    endpoint
+}
+
+#[derive(Clone, Copy)]
+enum Fault {
+    Cut,
+    Reset,
+    Stall,
+}
+
+/// Passes connections on to `endpoint`; the first ones meet the faults after 150,000 bytes of answer. Gives its own
+/// endpoint, and what was asked.
+async fn faulty(endpoint: &str, faults: &'static [Fault]) -> (String, Arc<Mutex<String>>) {
+    let server = endpoint.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(String::new()));
+    let log = asked.clone();
+    tokio::spawn(async move {
+        let mut number = 0;
+        while let Ok((client, _)) = listener.accept().await {
+            let fault = faults.get(number).copied();
+            number += 1;
+            let server = TcpStream::connect(&server).await.unwrap();
+            tokio::spawn(pass(client, server, fault, log.clone()));
+        }
     });
-    assert_eq!(tail.await.unwrap().unwrap(), data[300_001..]);
-    for (bucket, secret, cure) in [("none", "secret", "no such bucket"), ("bucket", "wrong", "access denied")]
-    {
-        let given = settings(endpoint.clone(), bucket, secret);
-        let error = list(&given, &store(&given)).await.unwrap_err().to_string();
-        assert!(error.contains(cure) && error.contains(&endpoint), "{error}");
+    (address, asked)
+}
+
+async fn pass(mut client: TcpStream, mut server: TcpStream, fault: Option<Fault>, log: Arc<Mutex<String>>) {
+    let (mut question, mut answer, mut sent) = ([0; 4096], [0; 4096], 0);
+    loop {
+        tokio::select! {
+            read = client.read(&mut question) => {
+                let Ok(count @ 1..) = read else { return };
+                log.lock().unwrap().push_str(&String::from_utf8_lossy(&question[..count]).to_lowercase());
+                if server.write_all(&question[..count]).await.is_err() { return }
+            }
+            read = server.read(&mut answer) => {
+                let Ok(count @ 1..) = read else { return };
+                sent += count;
+                match fault.filter(|_| sent > 150_000) {
+                    None => if client.write_all(&answer[..count]).await.is_err() { return },
+                    Some(Fault::Cut) => return,
+                    Some(Fault::Reset) => return client.set_zero_linger().unwrap(),
+                    // Until the client gives up.
+                    Some(Fault::Stall) => { let _ = client.read(&mut question).await; return }
+                }
+            }
+        }
     }
+}
+
+async fn read(store: &Store, archive: &Archive, offset: u64) -> Result<Vec<u8>, String> {
+    let mut input = store.open(archive, offset).map_err(|error| error.to_string())?;
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        input.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    reading.await.unwrap().map_err(|error| error.to_string())
+}
+
+/// A bucket with `big.warc.gz` and what it holds.
+fn big() -> (tempfile::TempDir, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("bucket")).unwrap();
+    let data: Vec<u8> = (0..1_000_000u32).map(|number| (number % 251) as u8).collect();
+    std::fs::write(folder.path().join("bucket/big.warc.gz"), &data).unwrap();
+    (folder, data)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_listed_over_pages_and_read_from_an_offset() {
+    let (folder, data) = big();
+    for number in 0..1005 {
+        std::fs::write(folder.path().join(format!("bucket/{number:04}.warc.gz")), "x").unwrap();
+    }
+    std::fs::write(folder.path().join("bucket/readme.txt"), "x").unwrap();
+    std::fs::write(folder.path().join("bucket/big.warc.gz.warc.gz"), "x").unwrap();
+    let endpoint = serve(folder.path(), Some("secret")).await;
+    for (place, count) in
+        [("bucket", 1007), ("bucket/000", 10), ("bucket/big.warc.gz", 1), ("bucket/readme.txt", 1)]
+    {
+        let given = settings(&endpoint, place, "secret");
+        assert_eq!(list(&given, &store(&given)).await.unwrap().len(), count, "{place}");
+    }
+    let given = settings(&endpoint, "bucket/big.warc.gz", "secret");
+    let archives = list(&given, &store(&given)).await.unwrap();
+    assert!(read(&store(&given), &archives[0], 300_001).await.unwrap() == data[300_001..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_name_the_place_and_the_cure() {
+    let (folder, _) = big();
+    let endpoint = serve(folder.path(), Some("secret")).await;
+    let nobody = "http://127.0.0.1:1";
+    for (endpoint, place, secret, cure) in [
+        (endpoint.as_str(), "none", "secret", "no such bucket"),
+        (&endpoint, "bucket", "wrong", "access denied"),
+        (nobody, "bucket", "secret", "refused"),
+    ] {
+        let given = settings(endpoint, place, secret);
+        let error = list(&given, &store(&given)).await.unwrap_err().to_string();
+        assert!(error.contains(cure) && error.contains(endpoint) && error.contains(place), "{error}");
+        assert!(error.len() < 250 && !error.contains('\n'), "{error}");
+    }
+    let (proxy, asked) = faulty(&endpoint, &[]).await;
+    let given = settings(&proxy, "bucket", "secret");
+    let gone = Archive { name: "s3://bucket/gone.warc.gz".to_owned(), size: 5, etag: String::new() };
+    let error = read(&store(&given), &gone, 0).await.unwrap_err();
+    assert!(error.contains("s3://bucket/gone.warc.gz") && error.contains("is gone"), "{error}");
+    assert_eq!(asked.lock().unwrap().matches("get /").count(), 1, "asked again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_bucket_needs_no_keys() {
+    let (folder, _) = big();
+    let endpoint = serve(folder.path(), None).await;
+    let mut given = settings(&endpoint, "bucket", "");
+    given.s3 = S3Settings { anonymous: true, ..given.s3.without_keys() };
+    assert_eq!(list(&given, &store(&given)).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_breaks_off_is_resumed() {
+    let (folder, data) = big();
+    let endpoint = serve(folder.path(), Some("secret")).await;
+    let given = settings(&endpoint, "bucket", "secret");
+    let mut archive = list(&given, &store(&given)).await.unwrap().remove(0);
+    let (proxy, asked) = faulty(&endpoint, &[Fault::Cut, Fault::Reset, Fault::Stall]).await;
+    let given = settings(&proxy, "bucket", "secret");
+    assert!(read(&store(&given), &archive, 0).await.unwrap() == data);
+    let questions = asked.lock().unwrap().clone();
+    assert_eq!(questions.matches("range: bytes=").count(), 4, "{questions}");
+    if !archive.etag.is_empty() {
+        assert_eq!(questions.matches("if-match: ").count(), 4, "{questions}");
+    }
+
+    // A listing that promised more than there is.
+    archive.size += 1;
+    let error = read(&store(&given), &archive, 0).await.unwrap_err();
+    assert!(error.contains("s3://bucket/big.warc.gz"), "{error}");
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 
 use memchr::memmem;
 use thiserror::Error;
+use warc::{RecordType, WarcHeader};
 use warcdl_actors::{Exclusion, Meta, Position};
 
 use super::body;
@@ -16,6 +17,8 @@ use crate::kind::Kind;
 
 /// Longest header section, of WARC and of HTTP.
 const MAX_HEADERS: usize = 256 << 10;
+/// Length of a line break and `WARC/1.`, which tell a record's start from a text about it.
+const RECORD_START: usize = 8;
 
 /// The stored file cannot be read on.
 #[derive(Debug, Error)]
@@ -170,14 +173,19 @@ impl ArchiveReader {
             return self.resync(Exclusion::NoRecordHeaders);
         };
         let headers = WarcHeaders::parse(&self.members.bytes()[..length], length);
-        self.url.clone_from(&headers.meta.url);
+        if headers.response {
+            self.url.clone_from(&headers.meta.url);
+        }
         let Some(block) = headers.content_length else {
-            return self.resync(Exclusion::BadLength);
+            if !headers.response || self.members.is_plain() {
+                return self.resync(Exclusion::BadLength);
+            }
+            self.members.consume(headers.length);
+            return self.rest_of_member(headers.meta);
         };
         self.members.consume(headers.length);
         if !headers.response {
-            let whole = self.discard(block)?;
-            return self.finish(whole, Err(Exclusion::WrongWarcType));
+            return self.discard(block, Exclusion::WrongWarcType);
         }
         let limit = block.min(MAX_HEADERS as u64) as usize;
         let http = match self.section(limit)? {
@@ -187,19 +195,43 @@ impl ArchiveReader {
             None => None,
         };
         let wanted = match http {
-            Some(length) if length as u64 <= block => self.check(length, block - length as u64, headers.meta),
+            Some(length) if length as u64 <= block => {
+                self.check(&self.members.bytes()[..length], block - length as u64, headers.meta)
+            }
             _ => Err(Exclusion::NoHttpHeaders),
         };
         match wanted {
-            Err(reason) => {
-                let whole = self.discard(block)?;
-                self.finish(whole, Err(reason))
-            }
+            Err(reason) => self.discard(block, reason),
             Ok(wanted) => {
                 self.members.consume((block - wanted.body) as usize);
                 self.body(wanted)
             }
         }
+    }
+
+    /// A response whose length is not known: it ends with its member, if no other record follows in there.
+    fn rest_of_member(&mut self, meta: Meta) -> io::Result<Result<Response, Exclusion>> {
+        let cap = self.cap().saturating_add(MAX_HEADERS);
+        let mut block = Vec::new();
+        while self.members.ensure(1)? {
+            let bytes = self.members.bytes();
+            // A record's start may straddle two pieces.
+            let searched = block.len().saturating_sub(RECORD_START);
+            block.extend_from_slice(bytes);
+            if block.len() > cap || record_start(&block[searched..]).is_some() {
+                return self.resync(Exclusion::BadLength);
+            }
+            self.members.consume(self.members.bytes().len());
+        }
+        if self.members.ended() != Some(End::Whole) {
+            return Ok(Err(self.damage()?));
+        }
+        self.members.close();
+        let trimmed = block.strip_suffix(b"\r\n\r\n").or_else(|| block.strip_suffix(b"\n\n"));
+        block.truncate(trimmed.map_or(block.len(), <[u8]>::len));
+        let section = section_len(&block, 0).unwrap_or(block.len());
+        let body = block.split_off(section);
+        Ok(self.check(&block, body.len() as u64, meta).and_then(|wanted| wanted.decode(body, self.cap())))
     }
 
     /// Length of the header section at hand, if it ends within `limit` bytes of the member.
@@ -221,8 +253,9 @@ impl ArchiveReader {
         }
     }
 
-    fn check(&self, length: usize, body: u64, mut meta: Meta) -> Result<Wanted, Exclusion> {
-        let headers = Headers::parse(&self.members.bytes()[..length]).ok_or(Exclusion::NoHttpHeaders)?;
+    /// Whether the response with these HTTP headers and so long a body is taken.
+    fn check(&self, section: &[u8], body: u64, mut meta: Meta) -> Result<Wanted, Exclusion> {
+        let headers = Headers::parse(section).ok_or(Exclusion::NoHttpHeaders)?;
         if !self.settings.http_status.is_empty() && !self.settings.http_status.contains(&headers.status) {
             return Err(Exclusion::HttpStatus);
         }
@@ -246,26 +279,29 @@ impl ArchiveReader {
         })
     }
 
-    fn body(&mut self, mut wanted: Wanted) -> io::Result<Result<Response, Exclusion>> {
+    fn body(&mut self, wanted: Wanted) -> io::Result<Result<Response, Exclusion>> {
         let mut body = Vec::with_capacity(wanted.body as usize);
         let whole = self.pass(wanted.body, |piece| body.extend_from_slice(piece))?;
-        match self.finish(whole, Ok(()))? {
-            Err(reason) => Ok(Err(reason)),
-            Ok(()) => {
-                let cap = usize::try_from(self.settings.max_body_bytes).unwrap_or(usize::MAX - 1);
-                Ok(match body::decode(body, wanted.chunked, &wanted.codings, cap) {
-                    Ok(body) => {
-                        wanted.response.body = body;
-                        Ok(wanted.response)
-                    }
-                    Err(body::TooLong) => Err(Exclusion::BodyTooLong),
-                })
-            }
-        }
+        let length = body.len();
+        let followed = self.finish(whole, &mut body, Ok(()))?;
+        body.truncate(length);
+        Ok(followed.and_then(|()| wanted.decode(body, self.cap())))
     }
 
-    fn discard(&mut self, count: u64) -> io::Result<bool> {
-        self.pass(count, |_| ())
+    /// Longest block that is kept in memory.
+    fn cap(&self) -> usize {
+        usize::try_from(self.settings.max_body_bytes).unwrap_or(usize::MAX - 1)
+    }
+
+    fn discard<T>(&mut self, count: u64, reason: Exclusion) -> io::Result<Result<T, Exclusion>> {
+        let mut block = Vec::new();
+        let keep = self.members.is_plain() && count <= self.cap() as u64;
+        let whole = self.pass(count, |piece| {
+            if keep {
+                block.extend_from_slice(piece);
+            }
+        })?;
+        self.finish(whole, &mut block, Err(reason))
     }
 
     /// Passes `count` bytes of the member; `false` if it ends before.
@@ -283,12 +319,23 @@ impl ArchiveReader {
         Ok(true)
     }
 
-    /// Behind a block: checks that a record or the end of the member follows.
-    fn finish<T>(&mut self, whole: bool, content: Result<T, Exclusion>) -> io::Result<Result<T, Exclusion>> {
+    /// Behind a block: checks that a record or the end of the member follows. In an uncompressed archive a length that
+    /// is too long covers the records behind, which are then sought in the block.
+    fn finish<T>(
+        &mut self,
+        whole: bool,
+        block: &mut Vec<u8>,
+        content: Result<T, Exclusion>,
+    ) -> io::Result<Result<T, Exclusion>> {
         if !whole {
-            return self.lost(Exclusion::BadLength);
+            return if self.back_into(block) {
+                Ok(Err(Exclusion::BadLength))
+            } else {
+                self.lost(Exclusion::BadLength)
+            };
         }
-        self.skip_padding()?;
+        let passed = self.skip_padding()?;
+        block.extend_from_slice(&passed);
         if !self.members.ensure(5)? && self.members.bytes().is_empty() {
             return match self.members.ended() {
                 Some(End::Whole) | None => {
@@ -299,10 +346,22 @@ impl ArchiveReader {
             };
         }
         if !self.members.bytes().starts_with(b"WARC/") {
+            if self.back_into(block) {
+                return Ok(Err(Exclusion::BadLength));
+            }
             return self.resync(Exclusion::BadLength);
         }
         self.ordinal += 1;
         Ok(content)
+    }
+
+    /// Goes back to the record that starts inside the block just passed, if one does.
+    fn back_into(&mut self, block: &[u8]) -> bool {
+        let padding = block.iter().rev().take_while(|byte| b"\r\n\0".contains(byte)).count();
+        if !self.members.is_plain() || padding > MAX_HEADERS {
+            return false;
+        }
+        record_start(block).is_some_and(|start| self.members.back(&block[start..]))
     }
 
     /// The member ended inside the record.
@@ -329,23 +388,19 @@ impl ArchiveReader {
             _ => Exclusion::CorruptMember,
         };
         self.ordinal = 0;
-        if reason == Exclusion::BadCrc {
-            self.members.close();
-        } else {
-            self.members.recover()?;
-        }
+        self.members.recover()?;
         Ok(reason)
     }
 
     /// Goes to the next line of the member that starts a record, else to the member's end.
     fn resync<T>(&mut self, reason: Exclusion) -> io::Result<Result<T, Exclusion>> {
         loop {
-            if let Some(found) = memmem::find(self.members.bytes(), b"\nWARC/") {
-                self.members.consume(found + 1);
+            if let Some(found) = record_start(self.members.bytes()) {
+                self.members.consume(found);
                 self.ordinal += 1;
                 return Ok(Err(reason));
             }
-            let keep = self.members.bytes().len().min(5);
+            let keep = self.members.bytes().len().min(RECORD_START);
             self.members.consume(self.members.bytes().len() - keep);
             if !self.members.more()? && self.members.ended().is_some() && self.members.bytes().len() == keep {
                 self.members.consume(keep);
@@ -354,17 +409,29 @@ impl ArchiveReader {
         }
     }
 
-    /// Passes the line breaks behind a record, and zeros that pad a file.
-    fn skip_padding(&mut self) -> io::Result<()> {
+    /// Passes the line breaks behind a record, and zeros that pad a file; returns them for an uncompressed archive.
+    fn skip_padding(&mut self) -> io::Result<Vec<u8>> {
+        let mut passed = Vec::new();
         loop {
             let bytes = self.members.bytes();
             let count = bytes.iter().position(|byte| !b"\r\n\0".contains(byte)).unwrap_or(bytes.len());
             let more = count == bytes.len();
+            if self.members.is_plain() && passed.len() <= MAX_HEADERS {
+                passed.extend_from_slice(&bytes[..count]);
+            }
             self.members.consume(count);
             if !more || !self.members.ensure(1)? {
-                return Ok(());
+                return Ok(passed);
             }
         }
+    }
+}
+
+impl Wanted {
+    fn decode(mut self, body: Vec<u8>, cap: usize) -> Result<Response, Exclusion> {
+        let decoded = body::decode(body, self.chunked, &self.codings, cap);
+        self.response.body = decoded.map_err(|body::TooLong| Exclusion::BodyTooLong)?;
+        Ok(self.response)
     }
 }
 
@@ -372,27 +439,33 @@ impl WarcHeaders {
     fn parse(section: &[u8], length: usize) -> Self {
         let mut headers =
             WarcHeaders { length, content_length: None, response: false, meta: Meta::default() };
-        let wanted = fields(section)
-            .find(|(name, _)| name.eq_ignore_ascii_case(b"warc-type"))
-            .is_some_and(|(_, value)| value.eq_ignore_ascii_case(b"response"));
-        headers.response = wanted;
         for (name, value) in fields(section) {
-            if name.eq_ignore_ascii_case(b"content-length") {
-                headers.content_length = str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
-            } else if !wanted {
-                continue;
-            } else if name.eq_ignore_ascii_case(b"warc-target-uri") {
-                headers.meta.url = uri(value);
-            } else if name.eq_ignore_ascii_case(b"warc-date") {
-                headers.meta.fetch_time = text(value);
-            } else if name.eq_ignore_ascii_case(b"warc-payload-digest") {
-                headers.meta.content_digest = text(value);
-            } else if name.eq_ignore_ascii_case(b"warc-record-id") {
-                headers.meta.warc_record_id = uri(value);
+            let Ok(name) = str::from_utf8(name) else { continue };
+            let meta = &mut headers.meta;
+            match WarcHeader::from(name) {
+                WarcHeader::WarcType => {
+                    headers.response = RecordType::from(text(value)) == RecordType::Response;
+                }
+                WarcHeader::ContentLength => {
+                    headers.content_length =
+                        str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
+                }
+                WarcHeader::TargetURI => meta.url = uri(value),
+                WarcHeader::Date => meta.fetch_time = text(value),
+                WarcHeader::PayloadDigest => meta.content_digest = text(value),
+                WarcHeader::RecordID => meta.warc_record_id = uri(value),
+                _ => {}
             }
         }
         headers
     }
+}
+
+/// Where in `bytes` a line starts that opens a record.
+fn record_start(bytes: &[u8]) -> Option<usize> {
+    memmem::find_iter(bytes, b"\nWARC/")
+        .find(|at| matches!(bytes.get(at + 6..at + RECORD_START), Some([version, b'.']) if version.is_ascii_digit()))
+        .map(|at| at + 1)
 }
 
 /// Whether only zeros stand here, with which some tools pad a file.

@@ -101,7 +101,8 @@ fn add_file(path: &Path, archives: &mut Vec<Archive>) -> Result<(), SourceError>
     Ok(())
 }
 
-/// `place` is `bucket`, `bucket/prefix` or `bucket/key`; a key that is named in full is taken whatever its suffix.
+/// `place` is `bucket`, `bucket/prefix` or `bucket/key`; a key that is named in full is taken alone, whatever
+/// its suffix.
 async fn list_bucket(
     place: &str,
     settings: &SourceSettings,
@@ -112,18 +113,20 @@ async fn list_bucket(
     let mut pages =
         store.client().await.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| {
-            let code = error.as_service_error().and_then(|error| error.meta().code()).map(str::to_owned);
-            store.s3_error(place, code.as_deref(), error)
-        })?;
+        let page = page.map_err(|error| store.s3_error(place, &error))?;
         for object in page.contents() {
             let Some(key) = object.key() else { continue };
-            if key == prefix || is_archive(key, settings) {
+            let named = key == prefix;
+            if named || is_archive(key, settings) {
                 archives.push(Archive {
                     name: format!("s3://{bucket}/{key}"),
                     size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
                     etag: object.e_tag().unwrap_or_default().to_owned(),
                 });
+            }
+            // A key sorts before those that it begins: it is the first one listed.
+            if named {
+                return Ok(());
             }
         }
     }

@@ -8,6 +8,11 @@ use zlib_rs::{Inflate, InflateFlush, Status, crc32::crc32};
 use super::archive::is_padding;
 
 const STORED_BUFFER: usize = 512 << 10;
+/// Stored bytes of one member that are kept for going back behind its magic once it proves damaged.
+const LOOK_BACK: usize = 4 << 20;
+const READ: usize = 256 << 10;
+/// Bytes read again beyond the archive's own length before lengths that lie are believed.
+const REREAD: u64 = 64 << 20;
 const WINDOW: usize = 640 << 10;
 const STEP: usize = 64 << 10;
 /// Longest gzip header; more is corrupt.
@@ -26,13 +31,19 @@ pub(super) enum End {
 /// The stored bytes, with a look-back to the start of the open member for finding the next one after damage.
 struct Stored {
     input: Box<dyn Read + Send>,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     mark: usize,
     start: usize,
     end: usize,
     /// Offset in the file of `buffer[0]`.
     base: u64,
     eof: bool,
+    /// Bytes to read again, of an uncompressed archive.
+    again: io::Cursor<Vec<u8>>,
+    /// Sum of the bytes read again so far.
+    reread: u64,
+    /// Furthest offset up to which bytes were taken.
+    furthest: u64,
 }
 
 impl Stored {
@@ -49,16 +60,24 @@ impl Stored {
             return Ok(false);
         }
         if self.end == self.buffer.len() {
+            self.furthest = self.furthest.max(self.offset());
             // A long member loses its look-back rather than the reader its bounded memory.
-            let keep = if self.end - self.mark <= self.buffer.len() / 2 { self.mark } else { self.start };
+            let keep = if self.end - self.mark <= LOOK_BACK { self.mark } else { self.start };
             self.buffer.copy_within(keep..self.end, 0);
             self.base += keep as u64;
             self.start -= keep;
             self.end -= keep;
             self.mark = self.mark.saturating_sub(keep);
+            if self.buffer.len() - self.end < READ {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
         }
+        let until = self.buffer.len().min(self.end + READ);
         loop {
-            match self.input.read(&mut self.buffer[self.end..]) {
+            let room = &mut self.buffer[self.end..until];
+            let again = self.again.read(room)?;
+            let read = if again > 0 { Ok(again) } else { self.input.read(room) };
+            match read {
                 Ok(0) => self.eof = true,
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -108,9 +127,19 @@ pub(super) struct Members {
 
 impl Members {
     pub(super) fn new(input: Box<dyn Read + Send>, offset: u64) -> Self {
-        let buffer = vec![0; STORED_BUFFER].into_boxed_slice();
         Members {
-            stored: Stored { input, buffer, mark: 0, start: 0, end: 0, base: offset, eof: false },
+            stored: Stored {
+                input,
+                buffer: vec![0; STORED_BUFFER],
+                mark: 0,
+                start: 0,
+                end: 0,
+                base: offset,
+                eof: false,
+                again: io::Cursor::default(),
+                reread: 0,
+                furthest: offset,
+            },
             inflate: Inflate::new(false, 15),
             window: vec![0; WINDOW].into_boxed_slice(),
             from: 0,
@@ -134,7 +163,7 @@ impl Members {
 
     /// Bytes of the stored file consumed, absolute.
     pub(super) fn bytes_read(&self) -> u64 {
-        self.stored.offset()
+        self.stored.offset().max(self.stored.furthest)
     }
 
     /// Offset of the open member, of the next byte between members, or of the next byte of a plain archive.
@@ -153,6 +182,25 @@ impl Members {
 
     pub(super) fn consume(&mut self, count: usize) {
         self.from += count;
+    }
+
+    /// Goes back in an uncompressed archive to where `bytes` start, which end where the bytes at hand begin. `false`
+    /// for an archive that would be read over and over.
+    pub(super) fn back(&mut self, bytes: &[u8]) -> bool {
+        let start = self.offset() - bytes.len() as u64;
+        let stored = &mut self.stored;
+        let pending = &stored.again.get_ref()[stored.again.position() as usize..];
+        let again = [bytes, &self.window[self.from..self.to], stored.bytes(), pending].concat();
+        stored.furthest = stored.furthest.max(stored.offset());
+        stored.reread += again.len() as u64;
+        if stored.reread > stored.furthest + REREAD {
+            return false;
+        }
+        stored.again = io::Cursor::new(again);
+        stored.base = start;
+        (stored.mark, stored.start, stored.end, stored.eof) = (0, 0, 0, false);
+        (self.from, self.to, self.ended) = (0, 0, None);
+        true
     }
 
     /// How the open member ended, once its last byte is in the window.

@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::StalledStreamProtectionConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
@@ -24,6 +27,11 @@ const CHUNK: usize = 256 << 10;
 const AHEAD: usize = 4;
 /// Attempts without a byte of progress before an object is given up.
 const ATTEMPTS: u32 = 5;
+/// Silence after which a connection is given up and the object resumed.
+const STALL: Duration = Duration::from_secs(10);
+/// Bounds of the pause before an attempt, doubled with each; the pause itself is drawn from zero to the bound.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a source cannot be listed or opened.
 #[derive(Debug, Error)]
@@ -74,12 +82,20 @@ pub struct Store {
     settings: S3Settings,
     runtime: Handle,
     client: Arc<OnceCell<Client>>,
+    stall: Duration,
 }
 
 impl Store {
     /// Connects to nothing yet; S3 is fetched on `runtime`.
     pub fn new(settings: &S3Settings, runtime: Handle) -> Self {
-        Store { settings: settings.clone(), runtime, client: Arc::default() }
+        Store { settings: settings.clone(), runtime, client: Arc::default(), stall: STALL }
+    }
+
+    /// The same with another silence (10 s by default) after which an object is resumed.
+    #[must_use]
+    pub fn with_stall_timeout(mut self, stall: Duration) -> Self {
+        self.stall = stall;
+        self
     }
 
     /// Opens an archive at a byte offset. The result blocks: it is for worker threads outside the runtime.
@@ -95,7 +111,13 @@ impl Store {
                 offset,
             };
             self.runtime.spawn(fetch.run(sender));
-            return Ok(Box::new(Body { chunks, chunk: Bytes::new(), offset, size: archive.size }));
+            return Ok(Box::new(Body {
+                name: archive.name.clone(),
+                chunks,
+                chunk: Bytes::new(),
+                offset,
+                size: archive.size,
+            }));
         }
         let failed = |source| SourceError::Path { path: archive.name.clone(), source };
         let mut file = File::open(&archive.name).map_err(failed)?;
@@ -104,40 +126,65 @@ impl Store {
     }
 
     pub(super) async fn client(&self) -> &Client {
-        self.client.get_or_init(|| connect(&self.settings)).await
+        self.client.get_or_init(|| connect(&self.settings, self.stall)).await
     }
 
-    /// One line that names the endpoint and the cure.
-    pub(super) fn s3_error<E>(&self, bucket: &str, code: Option<&str>, error: E) -> SourceError
+    /// What the server or the way to it refused, in one line with the cure; `name` is `bucket/key`.
+    pub(super) fn s3_error<E>(&self, name: &str, error: &SdkError<E>) -> SourceError
     where
-        E: std::error::Error,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let cure = match code {
-            Some("NoSuchBucket") => "no such bucket: see source.s3.buckets and source.paths",
-            Some("NoSuchKey") => "the object is gone: list the source again",
-            Some("AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "NotSignedUp") => {
+        let status = status(error);
+        let reason = match (error.code(), status) {
+            (Some(code), _) => code.to_owned(),
+            (None, Some(status)) => format!("HTTP status {status}"),
+            (None, None) => root_cause(error),
+        };
+        let cure = match (error.code(), status) {
+            (Some("NoSuchBucket"), _) => "no such bucket: see source.s3.buckets and source.paths",
+            (Some("NoSuchKey"), _) => "the object is gone: list the source again",
+            (_, Some(412)) => "the object has changed since it was listed: start the run again",
+            (_, Some(401 | 403)) => {
                 "access denied: check the keys in source.s3, or set source.s3.anonymous for a public bucket"
             }
-            Some(_) => "the server refused the request",
-            None => "check source.s3.endpoint_url, the network and the credentials",
+            (_, Some(404)) => "not found: see source.s3.endpoint_url and source.s3.buckets",
+            (_, Some(_)) => "the server refused the request",
+            (_, None) => "check source.s3.endpoint_url, the network and the credentials",
         };
+        self.failed(name, reason, cure)
+    }
+
+    fn failed(&self, name: &str, reason: String, cure: &'static str) -> SourceError {
         let endpoint = match self.settings.endpoint_url.as_str() {
             "" => std::env::var("AWS_ENDPOINT_URL").unwrap_or_else(|_| "AWS".to_owned()),
             url => url.to_owned(),
         };
-        let reason = match code {
-            Some(code) => code.to_owned(),
-            None => DisplayErrorContext(&error).to_string().replace('\n', " "),
-        };
-        SourceError::S3 { bucket: bucket.to_owned(), endpoint, reason, cure }
+        SourceError::S3 { bucket: name.to_owned(), endpoint, reason, cure }
     }
 }
 
-async fn connect(settings: &S3Settings) -> Client {
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
+}
+
+/// The innermost error: the SDK's own say little ("dispatch failure").
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    root.to_string().replace('\n', " ")
+}
+
+async fn connect(settings: &S3Settings, stall: Duration) -> Client {
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(TimeoutConfig::builder().connect_timeout(stall).read_timeout(stall).build())
+        // A body that stalls is resumed by `Fetch`.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
     if !settings.profile.is_empty() {
         loader = loader.profile_name(&settings.profile);
     }
@@ -182,6 +229,13 @@ struct Fetch {
     offset: u64,
 }
 
+/// Why a GET ended before the object did.
+enum Failure {
+    /// Asking again would change nothing.
+    Final(SourceError),
+    Transient(SourceError),
+}
+
 impl Fetch {
     async fn run(mut self, sender: mpsc::Sender<io::Result<Bytes>>) {
         let mut attempt = 0;
@@ -192,47 +246,38 @@ impl Fetch {
                 return;
             }
             attempt = if self.offset > before { 0 } else { attempt + 1 };
-            if let Err(error) = result
-                && attempt >= ATTEMPTS
-            {
-                let _ = sender.send(Err(io::Error::other(error))).await;
-                return;
-            }
-            if attempt >= ATTEMPTS {
+            match result {
+                Err(Failure::Final(error)) => {
+                    let _ = sender.send(Err(io::Error::other(error))).await;
+                    return;
+                }
+                Err(Failure::Transient(error)) if attempt >= ATTEMPTS => {
+                    let _ = sender.send(Err(io::Error::other(error))).await;
+                    return;
+                }
                 // The reader's check of the size tells of it.
-                return;
+                Ok(()) if attempt >= ATTEMPTS => return,
+                Ok(()) | Err(Failure::Transient(_)) => {}
             }
             if self.offset < self.archive.size {
-                // The clock is jitter enough to part many fetches.
-                let jitter = u64::from(
-                    std::time::UNIX_EPOCH.elapsed().map_or(0, |age| age.subsec_nanos()) / 1000 % 97,
-                );
-                tokio::time::sleep(Duration::from_millis((100 << attempt) + jitter)).await;
+                let bound = (FIRST_PAUSE * (1 << attempt)).min(LONGEST_PAUSE);
+                // Full jitter: readers that lost the same server do not come back together.
+                tokio::time::sleep(bound.mul_f64(fastrand::f64())).await;
             }
         }
     }
 
     /// Sends what one GET yields; `offset` moves with every byte that is handed over.
-    async fn range(&mut self, sender: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), SourceError> {
-        let client = self.store.client().await;
-        let mut request =
-            client.get_object().bucket(&self.bucket).key(&self.key).range(format!("bytes={}-", self.offset));
-        if !self.archive.etag.is_empty() {
-            request = request.if_match(&self.archive.etag);
-        }
+    async fn range(&mut self, sender: &mpsc::Sender<io::Result<Bytes>>) -> Result<(), Failure> {
         let name = format!("{}/{}", self.bucket, self.key);
-        let response = request.send().await.map_err(|error| {
-            let code = error.as_service_error().and_then(|error| error.meta().code()).map(str::to_owned);
-            self.store.s3_error(&name, code.as_deref(), error)
-        })?;
-        let mut body = response.body;
+        let mut body = self.get(&name).await?;
         let mut chunk = BytesMut::with_capacity(CHUNK);
         loop {
-            let piece = body.next().await;
-            if let Some(Ok(piece)) = &piece {
+            let piece = tokio::time::timeout(self.store.stall, body.next()).await;
+            if let Ok(Some(Ok(piece))) = &piece {
                 chunk.extend_from_slice(piece);
             }
-            if chunk.len() >= CHUNK || !matches!(piece, Some(Ok(_))) && !chunk.is_empty() {
+            if chunk.len() >= CHUNK || !matches!(piece, Ok(Some(Ok(_)))) && !chunk.is_empty() {
                 let full = std::mem::replace(&mut chunk, BytesMut::with_capacity(CHUNK)).freeze();
                 let length = full.len() as u64;
                 if sender.send(Ok(full)).await.is_err() {
@@ -240,17 +285,47 @@ impl Fetch {
                 }
                 self.offset += length;
             }
-            match piece {
-                None => return Ok(()),
-                Some(Err(error)) => return Err(self.store.s3_error(&name, None, error)),
-                Some(Ok(_)) => {}
-            }
+            let reason = match piece {
+                Ok(None) => return Ok(()),
+                Ok(Some(Ok(_))) => continue,
+                Ok(Some(Err(error))) => root_cause(&error),
+                Err(_) => format!("no byte for {:?}", self.store.stall),
+            };
+            let cure = "see whether the server and the network are up to the number of readers";
+            return Err(Failure::Transient(self.store.failed(&name, reason, cure)));
         }
+    }
+
+    /// The body from `offset` on, of the very object that was listed.
+    async fn get(&self, name: &str) -> Result<ByteStream, Failure> {
+        let client = self.store.client().await;
+        let mut request =
+            client.get_object().bucket(&self.bucket).key(&self.key).range(format!("bytes={}-", self.offset));
+        if !self.archive.etag.is_empty() {
+            request = request.if_match(&self.archive.etag);
+        }
+        let response = request.send().await.map_err(|error| {
+            let told = self.store.s3_error(name, &error);
+            match status(&error) {
+                Some(408 | 429) => Failure::Transient(told),
+                Some(400..=499) => Failure::Final(told),
+                _ => Failure::Transient(told),
+            }
+        })?;
+        let start = response.content_range().and_then(|range| range.strip_prefix("bytes "));
+        let start = start.and_then(|range| range.split('-').next()?.parse().ok()).unwrap_or(0);
+        if start != self.offset {
+            let reason = format!("asked for byte {} on, got byte {start} on", self.offset);
+            let cure = "the server must support Range requests";
+            return Err(Failure::Final(self.store.failed(name, reason, cure)));
+        }
+        Ok(response.body)
     }
 }
 
 /// The blocking end of a fetch.
 struct Body {
+    name: String,
     chunks: mpsc::Receiver<io::Result<Bytes>>,
     chunk: Bytes,
     offset: u64,
@@ -264,7 +339,7 @@ impl Read for Body {
                 Some(chunk) => self.chunk = chunk?,
                 None if self.offset == self.size => return Ok(0),
                 None => {
-                    let text = format!("got {} bytes of an object of {}", self.offset, self.size);
+                    let text = format!("{} ended at byte {} of {}", self.name, self.offset, self.size);
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
                 }
             }
