@@ -191,3 +191,26 @@ async fn a_body_that_breaks_off_is_resumed() {
     let error = read(&store(&given), &archive, 0).await.unwrap_err();
     assert!(error.contains("s3://bucket/big.warc.gz"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_and_endpoint_come_from_the_environment() {
+    let (folder, _) = big();
+    let endpoint = serve(folder.path(), Some("secret")).await;
+    for (secret, code) in [("secret", 0), ("wrong", 3)] {
+        let job = tempfile::tempdir().unwrap();
+        let config = job.path().join("job.toml");
+        let lines = format!(
+            "source.s3.buckets = [\"bucket\"]\nmodel.kind = \"passthrough\"\noutput.path = {:?}\n",
+            job.path().join("results")
+        );
+        std::fs::write(&config, lines).unwrap();
+        let mut node = tokio::process::Command::new(env!("CARGO_BIN_EXE_warcdl-node"));
+        node.args(["--role", "gpu", "--check", "--config"]).arg(&config).kill_on_drop(true);
+        node.env("AWS_ENDPOINT_URL", &endpoint).env("AWS_ACCESS_KEY_ID", "key");
+        node.env("AWS_SECRET_ACCESS_KEY", secret).env("AWS_REGION", "us-east-1").env("HOME", job.path());
+        let output = node.output().await.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        assert!(code == 0 || told.contains("access denied") && told.contains(&endpoint), "{told}");
+    }
+}

@@ -117,14 +117,68 @@ mod tests {
         assert_eq!(decode(body.to_vec(), chunked, &codings, 1000).as_deref(), Ok(expected), "{codings:?}");
     }
 
+    fn brotli(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        brotli::CompressorWriter::new(&mut out, 4096, 5, 22).write_all(bytes).unwrap();
+        out
+    }
+
+    fn zlib(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn raw(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 3).unwrap()
+    }
+
     #[test]
     fn codings_are_undone_or_left_as_they_are() {
         check(b"4;a=b\r\npage\r\n3\r\n, 2\r\n0\r\n\r\n", true, &[], b"page, 2");
+        check(b"4\npage\n0\n\n", true, &[], b"page");
+        check(b"4\r\npage\r\n3\r\n, 2\r\n0\r\nTrailer: x\r\n\r\n", true, &[], b"page, 2");
+        check(b"ff\r\ncut short", true, &[], b"cut short");
+        check(b"4\r\npage\r\nbroken\r\n", true, &[], b"page");
+        check(b"ffffffffffffffffff\r\npage", true, &[], b"ffffffffffffffffff\r\npage");
         check(b"<html>plain", true, &[], b"<html>plain");
         check(&gzip(b"page"), false, &["X-GZIP"], b"page");
         check(&gzip(&gzip(b"page")), false, &["gzip", "gzip"], b"page");
-        check(b"page", false, &["gzip"], b"page");
-        check(b"page", false, &["utf-8"], b"page");
-        assert_eq!(decode(gzip(&[b' '; 5000]), false, &[b"gzip".to_vec()], 1000), Err(TooLong));
+        check(&zlib(b"page"), false, &["deflate"], b"page");
+        check(&raw(b"page"), false, &["Deflate"], b"page");
+        check(&brotli(b"page"), false, &["br"], b"page");
+        check(&zstd(b"page"), false, &["zstd"], b"page");
+        check(&zstd(&brotli(b"page")), false, &["br", "zstd"], b"page");
+        let chunked =
+            [format!("{:x}\r\n", gzip(b"page").len()).as_bytes(), &gzip(b"page"), b"\r\n0\r\n\r\n"].concat();
+        check(&chunked, true, &["gzip"], b"page");
+        for coding in ["gzip", "deflate", "zstd", "utf-8", "identity", ""] {
+            check(b"<p>page", false, &[coding], b"<p>page");
+        }
+    }
+
+    #[test]
+    fn bombs_stop_at_the_cap() {
+        let spaces = vec![b' '; 20 << 20];
+        for (coding, bomb) in [
+            ("gzip", gzip(&spaces)),
+            ("deflate", zlib(&spaces)),
+            ("br", brotli(&spaces)),
+            ("zstd", zstd(&spaces)),
+        ] {
+            assert!(bomb.len() < 100_000, "{coding}");
+            assert_eq!(decode(bomb, false, &[coding.as_bytes().to_vec()], 1000), Err(TooLong), "{coding}");
+        }
+        assert_eq!(
+            decode(gzip(&[b' '; 1000]), false, &[b"gzip".to_vec()], 1000).map(|body| body.len()),
+            Ok(1000)
+        );
+        assert_eq!(decode(gzip(&[b' '; 1001]), false, &[b"gzip".to_vec()], 1000), Err(TooLong));
     }
 }

@@ -90,3 +90,51 @@ impl<'a> Headers<'a> {
         value[..end].trim_ascii()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Headers, section_len};
+
+    fn check(section: &str, expected: (u16, &str, &str, bool, &[&str])) {
+        let headers = Headers::parse(section.as_bytes()).unwrap();
+        let text = |bytes| str::from_utf8(bytes).unwrap();
+        let codings: Vec<_> = headers.codings.iter().map(|coding| text(coding)).collect();
+        let (mime, charset) = (text(headers.mime()), text(headers.charset()));
+        assert_eq!((headers.status, mime, charset, headers.chunked, &codings[..]), expected, "{section}");
+    }
+
+    #[test]
+    fn headers_are_read_leniently() {
+        check("HTTP/1.1 200 OK\r\n\r\n", (200, "", "", false, &[]));
+        check(
+            "HTTP/2 404\ncontent-TYPE:text/html;Charset=\"utf-8\"\n\n",
+            (404, "text/html", "utf-8", false, &[]),
+        );
+        check(
+            "http/1.0  301 Moved\r\nno colon\r\nContent-Type: a/b\r\nContent-Type: c/d\r\n\r\n",
+            (301, "a/b", "", false, &[]),
+        );
+        check(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\nContent-Encoding: br,\r\n gzip\r\nContent-Encoding: zstd\r\n\r\n",
+            (200, "", "", true, &["br", "gzip", "zstd"]),
+        );
+        for broken in
+            ["", "HTTP", "<html>", "HTTP/1.1", "HTTP/1.1 OK 200\r\n\r\n", "HTTP/1.1 99999 x\r\n\r\n"]
+        {
+            assert!(Headers::parse(broken.as_bytes()).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn sections_end_with_a_blank_line() {
+        for (section, length) in [
+            ("a\r\n\r\nb", Some(5)),
+            ("a\n\nb", Some(3)),
+            ("a\n\r\nb", Some(4)),
+            ("a\r\nb", None),
+            ("", None),
+        ] {
+            assert_eq!(section_len(section.as_bytes(), 0), length, "{section:?}");
+        }
+    }
+}
