@@ -188,9 +188,9 @@ def add_pages(archive, texts):
     return truth
 
 
-def add_pictures(archive):
-    """Drawn pictures, every other one with a caption; those without are sometimes as small as icons."""
-    chance, truth = random.Random(SEED), {}
+def draw_pictures():
+    """URL, file and truth of every picture. Every other one has a caption; of the rest some are as small as icons."""
+    chance = random.Random(SEED)
     for number in range(PICTURES):
         captioned = number % 2 == 0
         kind = FORMATS[number // 2 % len(FORMATS)]
@@ -201,10 +201,17 @@ def add_pictures(archive):
             size, kind = (chance.randint(100, 200), chance.randint(100, 200)), "bmp"
         body = encode_picture(pictures.draw(chance, size, captioned), kind)
         url = f"https://pinboard.example/uploads/2021/{number:03}.{'jpg' if kind == 'jpeg' else kind}"
+        yield url, body, {"caption": captioned, "format": kind, "width": size[0], "height": size[1]}
+
+
+def add_pictures(archive):
+    """Every picture; of one the server says that it is a JPEG, which it is not."""
+    truth = {}
+    for number, (url, body, facts) in enumerate(draw_pictures()):
         # Servers go by the name of a file, and names lie: the bytes decide.
-        mime = "image/jpeg" if number == 14 else f"image/{kind}"
+        mime = "image/jpeg" if url.endswith("/006.webp") else f"image/{facts['format']}"
         archive.fetch(url, body, mime, chunked=number % 7 == 6)
-        truth[url] = {"caption": captioned, "format": kind, "width": size[0], "height": size[1]}
+        truth[url] = facts
     return truth
 
 
