@@ -18,7 +18,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 FOLDER = pathlib.Path(__file__).parent
 MODEL = FOLDER / "models" / "recipe"
@@ -69,18 +69,22 @@ def fill(chance, phrases, text):
 
 
 def some(chance, phrases, section, low, high):
+    """From `low` to `high` phrases of a section, filled in."""
     lines = phrases[section]
     return [fill(chance, phrases, line) for line in chance.sample(lines, min(len(lines), chance.randint(low, high)))]
 
 
 def ingredient(chance, language, phrases):
-    amount = chance.choice(("1", "2", "3", "4", "6", "50", "100", "125", "150", "200", "250", "400", "500", "1/2", "1,5"))
+    """A line of a list of ingredients."""
+    amount = chance.choice(
+        ("1", "2", "3", "4", "6", "50", "100", "125", "150", "200", "250", "400", "500", "1/2", "1,5")
+    )
     food, unit = chance.choice(phrases["foods"]), chance.choice(phrases["units"])
     if language == "ja":
         return f"{food} {unit}{amount}" if unit in ("大さじ", "小さじ", "カップ") else f"{food} {amount}{unit}"
     if chance.random() < 0.25:
         return f"{amount} {food}"
-    return chance.choice((f"{amount} {unit} {food}", f"{amount} {unit} {food}", f"{amount} {unit} {food}, {chance.choice(phrases['foods'])}"))
+    return f"{amount} {unit} {food}"
 
 
 def recipe(chance, language, phrases):
@@ -88,10 +92,10 @@ def recipe(chance, language, phrases):
     lines = some(chance, phrases, "story", 0, 4)
     # People tell of anything before they come to the point.
     if chance.random() < 0.6:
-        lines += [line for _ in range(chance.randint(1, 5)) for line in some(chance, phrases, chance.choice(OTHERS), 1, 1)]
+        for _ in range(chance.randint(1, 5)):
+            lines += some(chance, phrases, chance.choice(OTHERS), 1, 1)
     chance.shuffle(lines)
-    style = chance.random()
-    if style < 0.75:
+    if chance.random() < 0.75:
         headings = chance.sample(phrases["headings"], 2)
         listed = [ingredient(chance, language, phrases) for _ in range(chance.randint(3, 13))]
         lines += headings[:1] * (chance.random() < 0.8) + listed + headings[1:] * (chance.random() < 0.8)
@@ -101,9 +105,9 @@ def recipe(chance, language, phrases):
 
 def other(chance, language, phrases):
     """Anything else, about food in one way or another half of the time."""
-    kinds = ["restaurant"] if chance.random() < 0.45 else [chance.choice(list(OTHERS))]
+    kinds = ["restaurant"] if chance.random() < 0.45 else [chance.choice(OTHERS)]
     if chance.random() < 0.3:
-        kinds.append(chance.choice(list(OTHERS)))
+        kinds.append(chance.choice(OTHERS))
     lines = [line for kind in kinds for line in some(chance, phrases, kind, 2, 10)]
     lines += some(chance, phrases, "story", 0, 4)
     if chance.random() < 0.3:
@@ -228,6 +232,7 @@ def train(documents, numbers):
 
 
 def encode(tokenizer, documents):
+    """Ids and label of each text."""
     return [(np.array(tokenizer.encode(text).ids[:MAX_TOKENS]), label) for text, label in documents]
 
 
