@@ -22,11 +22,23 @@ SEED = 20211005
 DATE = "2021-10-05T{:02}:{:02}:{:02}Z"
 
 HTML = "text/html"
-# How pages of a language are encoded, in turn: charset, and where it is named (in the HTTP header, in the page, nowhere).
-LATIN = [("utf-8", "header"), ("iso-8859-1", "header"), ("utf-8", "page"), ("iso-8859-1", "page"), ("iso-8859-1", "nowhere")]
+# How pages of a language are encoded, in turn: charset, and where it is named, if at all.
+LATIN = [
+    ("utf-8", "header"),
+    ("iso-8859-1", "header"),
+    ("utf-8", "page"),
+    ("iso-8859-1", "page"),
+    ("iso-8859-1", "nowhere"),
+]
 CHARSETS = {
     "en": [("utf-8", "header"), ("utf-8", "nowhere"), ("iso-8859-1", "header"), ("utf-8", "page")],
-    "ja": [("shift_jis", "header"), ("utf-8", "header"), ("shift_jis", "page"), ("shift_jis", "nowhere"), ("euc-jp", "header")],
+    "ja": [
+        ("shift_jis", "header"),
+        ("utf-8", "header"),
+        ("shift_jis", "page"),
+        ("shift_jis", "nowhere"),
+        ("euc-jp", "header"),
+    ],
     "pl": [("utf-8", "header"), ("iso-8859-2", "header"), ("iso-8859-2", "page"), ("utf-8", "nowhere")],
     "ru": [("windows-1251", "header"), ("utf-8", "page"), ("windows-1251", "page"), ("windows-1251", "nowhere")],
 }
@@ -67,7 +79,9 @@ class Archive:
         """Appends a record as a sound member."""
         self.data += member(self.record(kind, block, **rest))
 
-    def fetch(self, url, body, content_type, status="200 OK", coding="", chunked=False, location="", damaged="", **rest):
+    def fetch(
+        self, url, body, content_type, status="200 OK", coding="", chunked=False, location="", damaged="", **rest
+    ):
         """Appends a request and its response. `damaged` may change the member: it is called with the record."""
         request = f"GET /{url.split('/', 3)[-1]} HTTP/1.1\r\nHost: {url.split('/')[2]}\r\nAccept: */*\r\n\r\n".encode()
         self.add("request", request, url=url, content_type="application/http; msgtype=request")
@@ -188,9 +202,9 @@ def add_pages(archive, texts):
     return truth
 
 
-def add_pictures(archive):
-    """Drawn pictures, every other one with a caption; those without are sometimes as small as icons."""
-    chance, truth = random.Random(SEED), {}
+def draw_pictures():
+    """URL, file and truth of every picture. Every other one has a caption; of the rest some are as small as icons."""
+    chance = random.Random(SEED)
     for number in range(PICTURES):
         captioned = number % 2 == 0
         kind = FORMATS[number // 2 % len(FORMATS)]
@@ -201,10 +215,17 @@ def add_pictures(archive):
             size, kind = (chance.randint(100, 200), chance.randint(100, 200)), "bmp"
         body = encode_picture(pictures.draw(chance, size, captioned), kind)
         url = f"https://pinboard.example/uploads/2021/{number:03}.{'jpg' if kind == 'jpeg' else kind}"
+        yield url, body, {"caption": captioned, "format": kind, "width": size[0], "height": size[1]}
+
+
+def add_pictures(archive):
+    """Every picture; of one the server says that it is a JPEG, which it is not."""
+    truth = {}
+    for number, (url, body, facts) in enumerate(draw_pictures()):
         # Servers go by the name of a file, and names lie: the bytes decide.
-        mime = "image/jpeg" if number == 14 else f"image/{kind}"
+        mime = "image/jpeg" if url.endswith("/006.webp") else f"image/{facts['format']}"
         archive.fetch(url, body, mime, chunked=number % 7 == 6)
-        truth[url] = {"caption": captioned, "format": kind, "width": size[0], "height": size[1]}
+        truth[url] = facts
     return truth
 
 
@@ -228,18 +249,30 @@ def add_others(archive, texts):
     archive.fetch("https://pinboard.example/logo.png", whole, "image/png")
     style = "body { color: #222 }\n" + "".join(f".column-{number} {{ width: {number}em }}\n" for number in range(20))
     archive.fetch("https://pinboard.example/style.css", style.encode(), "text/css", coding="gzip")
-    archive.fetch("https://pinboard.example/api.json", json.dumps({"items": list(range(99))}).encode(), "application/json")
+    archive.fetch(
+        "https://pinboard.example/api.json", json.dumps({"items": list(range(99))}).encode(), "application/json"
+    )
     revisit = b"HTTP/1.1 304 Not Modified\r\nServer: sample\r\n\r\n"
     profile = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
     archive.add(
-        "revisit", revisit, url=page.url, content_type="application/http; msgtype=response", extra=[("WARC-Profile", profile)]
+        "revisit",
+        revisit,
+        url=page.url,
+        content_type="application/http; msgtype=response",
+        extra=[("WARC-Profile", profile)],
     )
 
 
 def add_damage(archive, texts):
     """Records that are lost, each between sound ones."""
     for number, (damaged, length) in enumerate(
-        [("corrupt_member", None), ("bad_crc", None), ("bad_length", 90_000), ("corrupt_member", None), ("bad_length", 900)]
+        [
+            ("corrupt_member", None),
+            ("bad_crc", None),
+            ("bad_length", 90_000),
+            ("corrupt_member", None),
+            ("bad_length", 900),
+        ]
     ):
         page = texts[number]
         url = f"{page.url}?print={number}"

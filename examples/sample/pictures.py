@@ -64,7 +64,13 @@ def _outlined(random, picture):
         top = margin if place == "top" else height - margin - line_height * len(lines)
         for number, line in enumerate(lines):
             ImageDraw.Draw(picture).text(
-                (width / 2, top + line_height * number), line, "white", font, "ma", stroke_width=stroke, stroke_fill="black"
+                (width / 2, top + line_height * number),
+                line,
+                "white",
+                font,
+                "ma",
+                stroke_width=stroke,
+                stroke_fill="black",
             )
     return picture
 
@@ -80,7 +86,9 @@ def _barred(random, picture):
     line_height = font.size * 1.15
     top = (bar_height - line_height * len(lines)) / 2 + (0 if at_top else height - bar_height)
     for number, line in enumerate(lines):
-        ImageDraw.Draw(framed).text((width / 2, top + line_height * number), line, ink, font, "ma", stroke_width=1, stroke_fill=ink)
+        ImageDraw.Draw(framed).text(
+            (width / 2, top + line_height * number), line, ink, font, "ma", stroke_width=1, stroke_fill=ink
+        )
     return framed
 
 
@@ -204,7 +212,7 @@ def _pattern(random, width, height):
 
 
 def _still(random, width, height):
-    """A table with round things on it, softly lit, as photographs have it; sometimes between black bars as films are."""
+    """A table with round things on it, softly lit, as photographs have it; at times between black bars as films are."""
     picture = _gradient(random, width, height, 0.3, 0.9)
     canvas = ImageDraw.Draw(picture)
     table = height * random.uniform(0.5, 0.7)
