@@ -5,4 +5,5 @@ mod errors;
 mod node;
 mod run;
 mod s3;
+mod sample;
 mod tidy;

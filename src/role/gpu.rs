@@ -300,7 +300,8 @@ async fn watch(reporter: &mut Reporter, metrics: &Metrics, start: Instant) {
     loop {
         ticks.tick().await;
         let progress = snapshot(metrics, start, &mut busy);
-        if progress.readers_connected > 0 {
+        let all_read = progress.archives_done == progress.archives_total;
+        if progress.readers_connected > 0 || all_read {
             lonely_since = Instant::now();
         } else if lonely_since.elapsed() > REMIND_AFTER {
             tracing::warn!("no reader is connected; the run waits for one");

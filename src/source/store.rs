@@ -5,6 +5,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::StalledStreamProtectionConfig;
@@ -181,7 +186,7 @@ async fn connect(settings: &S3Settings, stall: Duration) -> Client {
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
         .build_https();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         .timeout_config(TimeoutConfig::builder().connect_timeout(stall).read_timeout(stall).build())
         // A body that stalls is resumed by `Fetch`.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -191,9 +196,20 @@ async fn connect(settings: &S3Settings, stall: Duration) -> Client {
     if !settings.endpoint_url.is_empty() {
         loader = loader.endpoint_url(&settings.endpoint_url);
     }
-    if !settings.region.is_empty() {
-        loader = loader.region(Region::new(settings.region.clone()));
+    // The SDK's own chains end at the metadata service of Amazon's machines, whose silence elsewhere takes seconds and
+    // whose errors mislead; a region is always found here, and keys for a server of one's own are never found there.
+    let profile = Some(&settings.profile).filter(|profile| !profile.is_empty());
+    let mut profile_region = ProfileFileRegionProvider::builder();
+    if let Some(profile) = profile {
+        profile_region = profile_region.profile_name(profile);
     }
+    let configured = Some(&settings.region).filter(|region| !region.is_empty());
+    let region = RegionProviderChain::first_try(configured.cloned().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new())
+        .or_else(profile_region.build())
+        .or_else("us-east-1");
+    loader = loader.region(region);
+    let own_server = !settings.endpoint_url.is_empty() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
     if settings.anonymous {
         loader = loader.no_credentials();
     } else if !settings.access_key_id.is_empty() {
@@ -206,12 +222,19 @@ async fn connect(settings: &S3Settings, stall: Duration) -> Client {
             None,
             "config",
         ));
+    } else if own_server {
+        let provider = ProviderConfig::default().with_http_client(http);
+        let mut profile_keys = ProfileFileCredentialsProvider::builder().configure(&provider);
+        if let Some(profile) = profile {
+            profile_keys = profile_keys.profile_name(profile);
+        }
+        let chain =
+            CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
+                .or_else("profile", profile_keys.build());
+        loader = loader.credentials_provider(chain);
     }
     let shared = loader.load().await;
     let mut config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(settings.path_style);
-    if shared.region().is_none() {
-        config = config.region(Region::new("us-east-1"));
-    }
     if shared.endpoint_url().is_some() {
         // MinIO and Ceph know no default checksums.
         config = config

@@ -80,6 +80,11 @@ pub fn line(progress: &Progress, rates: Rates, device: &str) -> String {
         },
         format!("{}/s", bytes(rates.bytes)),
     ];
+    // Between the last record read and the last verdict a slow model has the run to itself.
+    let unscored = progress.records_seen.saturating_sub(progress.excluded + progress.scored);
+    if progress.archives_done == progress.archives_total && unscored > 0 {
+        parts.push(format!("{} left to score", count(unscored as f64)));
+    }
     if progress.damaged > 0 {
         parts.push(format!("damaged {}", count(progress.damaged as f64)));
     }
@@ -283,6 +288,12 @@ mod tests {
             "archives 512/9000 · 38.1k rec/s · kept 0.42 % · excluded 61 % · cpu busy 96 % · 3 readers · 1.2 GB/s · \
              damaged 3 · eta 2h14m"
         );
+    }
+
+    #[test]
+    fn what_is_read_and_not_scored_yet_is_told() {
+        let all_read = Progress { archives_total: 512, damaged: 0, ..progress() };
+        assert!(line(&all_read, Rates::default(), "cpu").ends_with("0 B/s · 6.8M left to score"));
     }
 
     #[test]
