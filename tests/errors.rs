@@ -27,6 +27,30 @@ fn errors_name_the_key_and_the_cure() {
 }
 
 #[test]
+fn a_model_that_cannot_be_opened_is_told_before_anything_starts() {
+    let recipe = std::path::absolute("examples/sample/models/recipe").unwrap().display().to_string();
+    for (model, words) in [
+        ("path = \"/nowhere\"".to_owned(), vec!["/nowhere"]),
+        (format!("path = {recipe:?}, label = \"RECIPES\""), vec!["RECIPES", "OTHER", "RECIPE"]),
+        (format!("path = {recipe:?}, device = \"cuda:0\""), vec!["cuda:0"]),
+    ] {
+        let folder = Folder::new();
+        write_gz(&folder.path("a.warc.gz"), &crawl("a", 2));
+        let lines = format!(
+            "source.paths = [{:?}]\nmodel = {{ {model} }}\noutput.path = {:?}\n",
+            folder.path(""),
+            folder.path("results")
+        );
+        std::fs::write(folder.path("job.toml"), lines).unwrap();
+        let output = gpu(&folder.path("job.toml"), &[]);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(4), "{message}");
+        assert!(words.iter().all(|word| message.contains(word)), "{words:?}: {message}");
+        assert!(!folder.path("results").exists());
+    }
+}
+
+#[test]
 fn inputs_that_are_not_there_are_named() {
     for (source, words) in [
         ("source.list = \"/nowhere/list.txt\"", vec!["/nowhere/list.txt"]),

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::archive::{crawl, write_gz};
+use crate::node::Folder;
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -213,4 +215,38 @@ async fn keys_and_endpoint_come_from_the_environment() {
         assert_eq!(output.status.code(), Some(code), "{told}");
         assert!(code == 0 || told.contains("access denied") && told.contains(&endpoint), "{told}");
     }
+}
+
+/// Readers get all they need over the link, keys from a profile of `~/.aws` aside, which is their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_run_reads_a_bucket_with_the_keys_of_a_profile() {
+    let bucket = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(bucket.path().join("bucket/crawl")).unwrap();
+    for name in ["a", "b"] {
+        write_gz(&bucket.path().join(format!("bucket/crawl/{name}.warc.gz")), &crawl(name, 20));
+    }
+    std::fs::write(bucket.path().join("bucket/crawl/notes.txt"), "no archive").unwrap();
+    let endpoint = serve(bucket.path(), Some("secret")).await;
+
+    let job = Folder::new();
+    std::fs::create_dir(job.path(".aws")).unwrap();
+    let keys = "[archive]\naws_access_key_id = key\naws_secret_access_key = secret\nregion = eu-central-1\n";
+    std::fs::write(job.path(".aws/credentials"), keys).unwrap();
+    std::fs::write(job.path("list.txt"), "# what to read\n\ns3://bucket/crawl/\n").unwrap();
+    let lines = format!(
+        "source.list = {:?}\nsource.s3 = {{ profile = \"archive\", endpoint_url = {endpoint:?} }}\nreaders = 2\n\
+         model.kind = \"passthrough\"\noutput.path = {:?}\n",
+        job.path("list.txt"),
+        job.path("results")
+    );
+    std::fs::write(job.path("job.toml"), lines).unwrap();
+    let mut node = tokio::process::Command::new(env!("CARGO_BIN_EXE_warcdl-node"));
+    node.args(["--role", "gpu", "--config"]).arg(job.path("job.toml")).kill_on_drop(true);
+    node.env("HOME", job.path("")).env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_PROFILE");
+    let output = node.output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary = job.summary();
+    assert_eq!((&summary["records"]["seen"], &summary["records"]["positives"]), (&82.into(), &40.into()));
+    assert_eq!(summary["archives"][1]["warc_filename"], "s3://bucket/crawl/b.warc.gz");
+    assert_eq!(job.rows().len(), 40);
 }

@@ -175,16 +175,16 @@ pub async fn run_with(
     })?;
 
     let rendezvous = Rendezvous::new(pipeline.address(), config.transport.advertise.as_deref(), &secret.path);
+    if !keys_travel && config.source.s3.has_keys() {
+        tracing::warn!(
+            "transport.listen is no loopback address and the link is not encrypted, so the S3 keys of the configuration \
+             are not sent; readers need their own, in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile"
+        );
+    }
     let readers = match config.launcher {
         Launcher::Local => Readers::Local(LocalReaders::start(config.readers, &rendezvous, verbosity)?),
         Launcher::None => {
             eprintln!("start readers with:\n  warcdl-node {}", rendezvous.arguments().join(" "));
-            if !keys_travel && config.source.s3.has_keys() {
-                eprintln!(
-                    "the S3 keys of the configuration stay here: the link is not encrypted; readers need their own, in \
-                     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile"
-                );
-            }
             Readers::Elsewhere
         }
     };
