@@ -30,6 +30,8 @@ use tokio_util::codec::Framed;
 const GRANT_EVERY: Duration = Duration::from_millis(20);
 /// The node's heartbeat.
 const PING_EVERY: Duration = Duration::from_secs(5);
+/// Longest reason for an early end that is kept, in characters.
+const MAX_REASON: usize = 500;
 /// Frames to the reader that may queue: one lease and the end; grants and pings are made by the sending task itself.
 const OUTBOX: usize = 8;
 
@@ -167,7 +169,11 @@ impl Session {
             }
             Frame::LeaseEnd(end) => {
                 let held = self.check_lease("LEASE_END", end.warc, end.epoch, end.progress.next)?;
-                self.advance(held, end.progress, 0, Some(end.failure));
+                let failure = end.failure.map(|reason| {
+                    // It will be logged and printed: what could steer a terminal stays out.
+                    reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
+                });
+                self.advance(held, end.progress, 0, Some(failure));
                 self.held = None;
             }
             other => return Err(disorder(&other)),

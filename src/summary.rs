@@ -1,5 +1,6 @@
 //! What a run leaves to be read: `summary.json`, and the tables on the terminal.
 
+use crate::telemetry::table::printable;
 use crate::telemetry::{Column, Table};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -174,28 +175,35 @@ impl Summary {
         }
         let mut report = table.to_string();
         let done = self.archives.iter().filter(|archive| archive.state == "done").count();
-        report +=
-            &format!("{done} of {} archives read to their end in {:.1} s", self.archives.len(), self.seconds);
+        let all = self.archives.len();
+        report += &format!("{done} of {all} archives read to the end in {:.1} s", self.seconds);
         if self.damaged > 0 {
             let places = self.archives.iter().filter(|archive| archive.damaged > 0).count();
-            report += &format!("\n{} records were lost to damage in {places} archives", self.damaged);
+            let (records, places) = (counted(self.damaged, "record"), counted(places as u64, "archive"));
+            report += &format!("\n{records} lost to damage in {places}");
         }
         if self.interruptions.count > 0 {
+            let times = counted(self.interruptions.count, "time");
             report += &format!(
-                "\n{} times a reader was lost or an archive could not be read on; the work was resumed where it stopped",
-                self.interruptions.count
+                "\n{times} a reader was lost or an archive could not be read on; the work was resumed where it stopped"
             );
         }
         for failed in self.archives.iter().filter(|archive| archive.state == "failed").take(SHOWN) {
             let reason = failed.reason.as_deref().unwrap_or_default();
-            report += &format!("\nincomplete: {}: {reason}", failed.warc_filename);
+            let name = printable(&failed.warc_filename, usize::MAX);
+            report += &format!("\nincomplete: {name}: {}", printable(reason, usize::MAX));
         }
         let unfinished = self.archives.iter().filter(|archive| archive.state == "unfinished").count();
         if unfinished > 0 {
-            report += &format!("\nincomplete: {unfinished} archives were not read to their end");
+            report += &format!("\nincomplete: {} not read to the end", counted(unfinished as u64, "archive"));
         }
         report
     }
+}
+
+/// `1 archive`, `2 archives`.
+pub fn counted(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 impl Funnel {
@@ -237,7 +245,9 @@ pub struct Highlights(Arc<Mutex<Vec<Highlight>>>);
 struct Highlight {
     score: f32,
     url: String,
+    /// Title, first words, or size.
     what: String,
+    is_picture: bool,
 }
 
 impl Highlights {
@@ -258,7 +268,10 @@ impl Highlights {
             (true, _) => String::from_utf8_lossy(&positive.keep[..positive.keep.len().min(80)]).into_owned(),
         };
         let at = best.partition_point(|other| other.score >= positive.score);
-        best.insert(at, Highlight { score: positive.score, url: positive.meta.url.clone(), what });
+        best.insert(
+            at,
+            Highlight { score: positive.score, url: positive.meta.url.clone(), what, is_picture: width > 0 },
+        );
         best.truncate(SHOWN);
     }
 
@@ -268,12 +281,11 @@ impl Highlights {
         if best.is_empty() {
             return None;
         }
-        let mut table = Table::new([
-            Column::right("score"),
-            Column::left("url").at_most(60),
-            Column::left("").at_most(44),
-        ]);
-        for Highlight { score, url, what } in best.iter() {
+        let what = if best.iter().any(|highlight| highlight.is_picture) { "pixels" } else { "title" };
+        let columns =
+            [Column::right("score"), Column::left("url").at_most(60), Column::left(what).at_most(44)];
+        let mut table = Table::new(columns);
+        for Highlight { score, url, what, .. } in best.iter() {
             table.row([format!("{score:.4}"), url.clone(), what.clone()]);
         }
         Some(table)

@@ -114,7 +114,7 @@ fn damage_is_told_and_costs_the_damaged_record_alone() {
         (&json!(1), &json!(19)),
         "{summary:#}"
     );
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 records were lost to damage in 1 archives"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 record lost to damage in 1 archive"));
 }
 
 /// The arguments after `warcdl-node` that the GPU node prints for readers.

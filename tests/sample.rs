@@ -22,7 +22,7 @@ fn run(demo: &str, truth: impl Fn(&Value) -> BTreeSet<String>) -> (BTreeSet<Stri
     let verdicts = ["positives", "negatives"].map(|key| summary["records"][key].as_u64().unwrap());
     assert_eq!(verdicts.iter().sum::<u64>(), funnel["scored"].as_u64().unwrap());
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(told.contains(&format!("{} records were lost to damage", summary["damaged"])), "{told}");
+    assert!(told.contains(&format!("{} records lost to damage in 1 archive", summary["damaged"])), "{told}");
 
     let rows = folder.rows();
     assert_eq!(rows.len() as u64, verdicts[0]);

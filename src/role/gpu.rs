@@ -13,7 +13,7 @@ use crate::prepare::PrepareError;
 use crate::secret_file::{SecretError, SecretFile};
 use crate::sink::{self, write_whole};
 use crate::source::{self, SourceError, Store};
-use crate::summary::{Highlights, Processes, Summary};
+use crate::summary::{Highlights, Processes, Summary, counted};
 use crate::telemetry::{Console, Progress, Reporter, TelemetryError, serve};
 use prometheus::Registry;
 use std::io;
@@ -131,7 +131,7 @@ pub async fn run_with(
         .collect();
     let bytes: u64 = archives.iter().map(|archive| archive.size).sum();
     let size = crate::telemetry::bytes(bytes as f64);
-    eprintln!("{} archives, {size}", archives.len());
+    eprintln!("{}, {size}", counted(archives.len() as u64, "archive"));
 
     let model = open_model(&config)?;
     let keys_travel = config.transport.listen.ip().is_loopback();
@@ -203,7 +203,7 @@ pub async fn run_with(
     let path = config.output.path.join(sink::SUMMARY);
     write_whole(&path, &serde_json::to_vec_pretty(&summary)?)?;
     if let Some(table) = highlights.table() {
-        println!("\n{table}");
+        print!("\n{table}");
     }
     println!("\n{}\nresults in {}", summary.report(), config.output.path.display());
     outcome.check()?;
