@@ -125,7 +125,7 @@ exclusions! {
     Charset = 32, "charset", Some(L::ParsingException), false;
     /// The page is nested deeper or made of more nodes than the limits allow.
     HtmlLimits = 33, "html_limits", Some(L::ParsingException), false;
-    /// The page could not be parsed.
+    /// The body is called a page and is none: a picture, a PDF, an archive.
     HtmlParse = 34, "html_parse", Some(L::ParsingException), false;
     /// The tokenizer refused the text.
     Tokenizer = 35, "tokenizer", Some(L::ParsingException), false;

@@ -26,6 +26,25 @@ pub enum Extractor {
     Plain,
 }
 
+/// First bytes of files that are no pages whatever the server calls them: decoded, they would be text of random
+/// characters. PNG, JPEG, GIF, RIFF (WebP), TIFF, icons, PDF, ZIP, gzip, Ogg, web fonts, WebAssembly.
+const NO_PAGES: [&[u8]; 14] = [
+    b"\x89PNG\r\n",
+    b"\xff\xd8\xff",
+    b"GIF87a",
+    b"GIF89a",
+    b"RIFF",
+    b"II*\0",
+    b"MM\0*",
+    b"\0\0\x01\0",
+    b"%PDF-",
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"OggS",
+    b"wOF",
+    b"\0asm",
+];
+
 /// `[text]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +91,9 @@ impl TextPreparer {
     pub fn prepare(&mut self, response: Response) -> Result<Prepared, Exclusion> {
         let Response { mut meta, http_charset, body } = response;
         self.filter.url(&meta.url)?;
+        if NO_PAGES.iter().any(|magic| body.starts_with(magic)) {
+            return Err(Exclusion::HtmlParse);
+        }
         let (html, charset) = charset::decode(&body, &http_charset)?;
         drop(body);
         let title = scan(&html, self.limits)?;

@@ -76,6 +76,17 @@ fn the_url_is_tested_before_the_page_is_looked_at() {
 }
 
 #[test]
+fn a_picture_that_is_called_a_page_is_none() {
+    for body in ["GIF89a and so on", "%PDF-1.7", "PK\u{3}\u{4}"] {
+        assert_eq!(
+            preparer(Extractor::Plain, &open()).prepare(page(body)),
+            Err(Exclusion::HtmlParse),
+            "{body}"
+        );
+    }
+}
+
+#[test]
 fn hostile_pages_are_refused_or_cost_little() {
     // Unguarded, each of these takes minutes or a stack: a guard that fails shows as a test that does not end.
     let (refused, bounded) = (Some(Exclusion::HtmlLimits), None);
