@@ -159,6 +159,8 @@ exclusions! {
     // Scoring.
     /// The model's score is not a number.
     ScoreNan = 96, "score_nan", None, false;
+    /// The model fails on this record alone.
+    ModelError = 97, "model_error", None, false;
 }
 
 impl fmt::Display for Exclusion {

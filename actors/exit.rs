@@ -7,9 +7,9 @@ use tokio::sync::mpsc;
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The model cannot score.
-    #[error("the model failed on a batch of {records} records: {source}")]
+    #[error("the model failed on {records} records in a row: {source}")]
     Model {
-        /// Records in the batch.
+        /// How many.
         records: usize,
         /// What it said.
         source: ModelError,

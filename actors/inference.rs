@@ -2,9 +2,13 @@
 //!
 //! The thread takes one batch ahead, so that the device never waits for a message. Only scores come back. The batcher
 //! counts what is under way and sends at most [`IN_FLIGHT`] batches, so handing one over never waits.
+//!
+//! A batch on which the model fails is halved until the records are found on which it fails alone: they are excluded, the
+//! others scored. A model that fails on one record after the other is broken, and ends the run.
 
+use crate::Exclusion;
 use crate::exit::{Fault, FaultSender, Vital};
-use crate::message::{Batch, BatchDone, Scored};
+use crate::message::{Admitted, Batch, BatchDone, RecordKey, Scored};
 use crate::metrics::{InferenceMetrics, WriterMetrics};
 use crate::port::Model;
 use crate::writer::Writer;
@@ -16,6 +20,9 @@ use std::time::Instant;
 
 /// Batches that a device has at once: one that it works on, and the next.
 pub const IN_FLIGHT: usize = 2;
+
+/// Records in a row on which a model may fail before it is taken to be broken.
+const GIVE_UP_AFTER: usize = 8;
 
 /// The actor: the mailbox side of the thread.
 pub struct Inference {
@@ -35,7 +42,8 @@ impl Inference {
         faults: FaultSender,
     ) -> std::io::Result<Inference> {
         let (batches, queue) = bounded(IN_FLIGHT);
-        let device = DeviceThread { model, queue, writer, metrics, writer_metrics, faults: faults.clone() };
+        let scorer = Scorer { model, failed_in_a_row: 0 };
+        let device = DeviceThread { scorer, queue, writer, metrics, writer_metrics, faults: faults.clone() };
         thread::Builder::new().name(format!("inference-{index}")).spawn(move || device.run())?;
         let vital = faults.vital("inference");
         Ok(Inference { batches, faults, _vital: vital })
@@ -57,8 +65,50 @@ impl Handler<Batch> for Inference {
     }
 }
 
-struct DeviceThread {
+/// A model, and for how many records in a row it has failed.
+struct Scorer {
     model: Box<dyn Model>,
+    failed_in_a_row: usize,
+}
+
+impl Scorer {
+    /// Appends a score or a reason for each record.
+    fn score(&mut self, records: &[Admitted], out: &mut Vec<Result<f32, Exclusion>>) -> Result<(), Fault> {
+        let inputs: Vec<_> = records.iter().map(|record| &record.prepared.input).collect();
+        match self.model.score(&inputs) {
+            Ok(scores) if scores.len() == records.len() => {
+                self.failed_in_a_row = 0;
+                out.extend(scores.into_iter().map(Ok));
+                Ok(())
+            }
+            Ok(scores) => Err(Fault::ScoreCount { scores: scores.len(), records: records.len() }),
+            Err(_) if records.len() > 1 => {
+                let (first, second) = records.split_at(records.len() / 2);
+                self.score(first, out)?;
+                self.score(second, out)
+            }
+            Err(source) => {
+                self.failed_in_a_row += 1;
+                if self.failed_in_a_row >= GIVE_UP_AFTER {
+                    return Err(Fault::Model { records: self.failed_in_a_row, source });
+                }
+                for record in records {
+                    let RecordKey { warc, position } = record.key;
+                    tracing::warn!(
+                        warc,
+                        offset = position.offset,
+                        "the model fails on this record: {source}"
+                    );
+                }
+                out.push(Err(Exclusion::ModelError));
+                Ok(())
+            }
+        }
+    }
+}
+
+struct DeviceThread {
+    scorer: Scorer,
     queue: Receiver<Batch>,
     writer: Addr<Writer>,
     metrics: InferenceMetrics,
@@ -73,27 +123,21 @@ impl DeviceThread {
         while let Ok(Batch { records, done }) = self.queue.recv() {
             let start = Instant::now();
             self.metrics.starved.inc_by((start - idle_since).as_secs_f64());
-            let scores = {
-                let inputs: Vec<_> = records.iter().map(|record| &record.prepared.input).collect();
-                catch_unwind(AssertUnwindSafe(|| self.model.score(&inputs)))
-            };
+            let scores = catch_unwind(AssertUnwindSafe(|| {
+                let mut scores = Vec::with_capacity(records.len());
+                self.scorer.score(&records, &mut scores).map(|()| scores)
+            }));
             idle_since = Instant::now();
             let seconds = (idle_since - start).as_secs_f64();
             self.metrics.seconds.observe(seconds);
             self.metrics.busy.inc_by(seconds);
             match scores {
-                Ok(Ok(scores)) if scores.len() == records.len() => {
+                Ok(Ok(scores)) => {
                     self.writer_metrics.waiting.inc();
                     self.writer.do_send(Scored { records, scores });
                     done.do_send(BatchDone);
                 }
-                Ok(Ok(scores)) => {
-                    let fault = Fault::ScoreCount { scores: scores.len(), records: records.len() };
-                    return self.faults.report(fault);
-                }
-                Ok(Err(source)) => {
-                    return self.faults.report(Fault::Model { records: records.len(), source });
-                }
+                Ok(Err(fault)) => return self.faults.report(fault),
                 Err(_) => return self.faults.report(Fault::Panicked { actor: "model" }),
             }
         }

@@ -1,5 +1,6 @@
 //! What travels down the pipeline: where a record stands, what is known of it, and what the model gets of it.
 
+use crate::Exclusion;
 use crate::credit::CreditLease;
 use actix::{Message, Recipient};
 use bytes::Bytes;
@@ -137,8 +138,8 @@ pub struct BatchDone;
 pub struct Scored {
     /// The records.
     pub records: Vec<Admitted>,
-    /// One score a record.
-    pub scores: Vec<f32>,
+    /// For each record its score, or why it has none.
+    pub scores: Vec<Result<f32, Exclusion>>,
 }
 
 /// No more records will come. [`dispatcher`](crate::dispatcher) → [`interleaver`](crate::interleaver) →

@@ -26,9 +26,9 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Whether the score is a positive; `None` if it is no number.
-    pub fn positive(&self, score: f32) -> Option<bool> {
-        if score.is_nan() { None } else { Some(score > self.threshold) }
+    /// Whether the score is a positive; one that is no number is neither.
+    pub fn positive(&self, score: f32) -> Result<bool, Exclusion> {
+        if score.is_nan() { Err(Exclusion::ScoreNan) } else { Ok(score > self.threshold) }
     }
 }
 
@@ -93,22 +93,22 @@ impl Writer {
         }
     }
 
-    fn decide(&mut self, record: Admitted, score: f32) -> Result<(), Fault> {
+    fn decide(&mut self, record: Admitted, score: Result<f32, Exclusion>) -> Result<(), Fault> {
         let Admitted { key, prepared, credit } = record;
         let metrics = &self.parts.metrics;
         let account = self.verdicts.entry(key.warc).or_default();
         account.seen += 1;
         metrics.scored.inc();
-        match self.parts.decision.positive(score) {
-            None => {
-                account.excluded.add(Exclusion::ScoreNan, 1);
-                self.parts.funnel.excluded.with_label_values(&[Exclusion::ScoreNan.name()]).inc();
+        match score.and_then(|score| self.parts.decision.positive(score).map(|positive| (positive, score))) {
+            Err(reason) => {
+                account.excluded.add(reason, 1);
+                self.parts.funnel.excluded.with_label_values(&[reason.name()]).inc();
             }
-            Some(false) => {
+            Ok((false, _)) => {
                 account.negatives += 1;
                 metrics.negatives.inc();
             }
-            Some(true) => {
+            Ok((true, score)) => {
                 let positive = Positive {
                     warc_filename: Arc::clone(&self.parts.archives[key.warc as usize].name),
                     key,
@@ -193,11 +193,11 @@ mod tests {
     fn a_score_must_be_greater_than_the_threshold_and_a_number() {
         let decision = Decision { threshold: 0.9, label: "RECIPE".into() };
         let cases = [
-            (0.9, Some(false)),
-            (0.900_001, Some(true)),
-            (f32::NAN, None),
-            (f32::INFINITY, Some(true)),
-            (f32::NEG_INFINITY, Some(false)),
+            (0.9, Ok(false)),
+            (0.900_001, Ok(true)),
+            (f32::NAN, Err(Exclusion::ScoreNan)),
+            (f32::INFINITY, Ok(true)),
+            (f32::NEG_INFINITY, Ok(false)),
         ];
         for (score, positive) in cases {
             assert_eq!(decision.positive(score), positive, "{score}");

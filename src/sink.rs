@@ -14,7 +14,7 @@ mod row;
 mod store;
 mod whole;
 
-pub use folder::{RESOLVED_CONFIG, SUMMARY};
+pub use folder::{FolderLock, RESOLVED_CONFIG, SUMMARY};
 pub use whole::write_whole;
 
 /// The `[output]` table of the configuration.
@@ -56,6 +56,12 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another run is writing there.
+    #[error("output.path = \"{}\" is being written to by another run: name another folder", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Something in the folder was not written by warcdl.
     #[error(
         "output.overwrite = true removes only what warcdl wrote, and {} is something else: move it away, or name \
@@ -71,13 +77,14 @@ pub enum OpenError {
 }
 
 /// Takes possession of the folder (creating it, or removing an earlier run's results as far as the settings allow) and
-/// opens the sink in it.
-pub fn open(settings: &OutputSettings, kind: Kind) -> Result<Box<dyn Sink>, OpenError> {
-    folder::claim(&settings.path, settings.overwrite)?;
-    Ok(match settings.format {
+/// opens the sink in it. The folder is this run's as long as the lock is kept.
+pub fn open(settings: &OutputSettings, kind: Kind) -> Result<(Box<dyn Sink>, FolderLock), OpenError> {
+    let lock = folder::claim(&settings.path, settings.overwrite)?;
+    let sink: Box<dyn Sink> = match settings.format {
         OutputFormat::Jsonl => Box::new(jsonl::Jsonl::new(&settings.path, kind, settings.part_bytes)),
         OutputFormat::Files => Box::new(files::Files::new(&settings.path, kind)),
-    })
+    };
+    Ok((sink, lock))
 }
 
 #[cfg(test)]

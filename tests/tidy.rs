@@ -219,7 +219,7 @@ fn the_readme_tells_every_column_of_the_results() {
     ] {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tidy-{kind:?}-{format:?}"));
         let settings = OutputSettings { path: path.clone(), format, overwrite: true, part_bytes: 1 << 20 };
-        let mut sink = sink::open(&settings, kind).unwrap();
+        let (mut sink, _lock) = sink::open(&settings, kind).unwrap();
         sink.put(&positive).unwrap();
         sink.finish().unwrap();
         let line = fs::read_to_string(path.join(file)).unwrap();

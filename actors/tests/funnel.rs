@@ -116,3 +116,20 @@ fn records_that_cannot_be_scored_or_sent_are_counted() {
     assert_eq!(excluded, [(Exclusion::RecordTooLarge, 1), (Exclusion::ScoreNan, 1)]);
     assert_eq!((outcome.total.seen, outcome.total.positives), (3, 1));
 }
+
+#[test]
+fn a_record_on_which_the_model_fails_costs_itself_alone() {
+    let mut world = World::new(vec![mixed(400)]);
+    world.models = vec![Box::new(FnModel(|tokens: &[u32]| match tokens.contains(&13) {
+        true => Err("cannot take 13".to_owned()),
+        false => hundredths(tokens),
+    }))];
+    let stored = world.sink.stored.clone();
+    let outcome = world.play(|stage| async move { stage.reader().await.unwrap() }).unwrap();
+    outcome.check().unwrap();
+    assert!(outcome.complete());
+    // Of each hundred records one has the score 13, and one in five is left out before.
+    assert_eq!(outcome.total.excluded.get(Exclusion::ModelError), 4);
+    assert_eq!((outcome.total.positives, stored.lock().unwrap().len()), (156, 156));
+    assert_eq!(outcome.total.negatives, 320 - 4 - 156);
+}

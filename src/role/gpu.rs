@@ -152,7 +152,7 @@ pub async fn run_with(
         eprintln!("metrics at http://{bound}/metrics");
     }
     let secret = SecretFile::open(config.transport.secret_file.as_deref())?;
-    let sink = sink::open(&config.output, config.kind)?;
+    let (sink, _lock) = sink::open(&config.output, config.kind)?;
     write_whole(&config.output.path.join(sink::RESOLVED_CONFIG), config.resolved_toml().as_bytes())?;
 
     let highlights = Highlights::default();

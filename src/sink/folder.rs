@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
@@ -18,42 +18,61 @@ pub const SUMMARY: &str = "summary.json";
 /// Name of the configuration as the run used it, in the folder.
 pub const RESOLVED_CONFIG: &str = "config.resolved.toml";
 
-/// Marks a folder whose results are warcdl's. Written first and removed last, so that a run that broke off at any
-/// point is recognised.
+/// Marks a folder whose results are warcdl's, and is locked while a run writes there. Written first and never removed,
+/// so that a run that broke off at any point is recognised.
 const MARKER: &str = ".warcdl";
 
-/// Makes the folder and marks it. What is in it already is an error, or with `overwrite` is removed if all of it was
-/// written by warcdl; nothing is removed if anything was not.
-pub(super) fn claim(folder: &Path, overwrite: bool) -> Result<(), OpenError> {
+/// A folder that belongs to this run until the value is dropped: its marker is locked, so that no other run can take or
+/// empty it meanwhile.
+#[derive(Debug)]
+pub struct FolderLock {
+    _marker: File,
+}
+
+/// Makes the folder, marks it and locks the marker. What is in it already is an error, or with `overwrite` is removed
+/// if all of it was written by warcdl and no run is writing to it; nothing is removed if anything was not.
+pub(super) fn claim(folder: &Path, overwrite: bool) -> Result<FolderLock, OpenError> {
     if folder.as_os_str().is_empty() {
         return Err(OpenError::NoPath);
     }
     fs::create_dir_all(folder).map_err(failed(folder))?;
-    if !entries(folder)?.is_empty() {
-        if !overwrite {
-            return Err(OpenError::NotEmpty { path: folder.to_owned() });
-        }
-        remove(folder)?;
+    let path = folder.join(MARKER);
+    let old = entries(folder)?;
+    if old.is_empty() {
+        return match File::create_new(&path) {
+            Ok(marker) => lock(folder, marker),
+            // Another run was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(OpenError::InUse { path: folder.to_owned() })
+            }
+            Err(error) => Err(failed(&path)(error).into()),
+        };
     }
-    let marker = folder.join(MARKER);
-    match File::create_new(&marker) {
-        Ok(_) => Ok(()),
-        // Another run was faster.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(OpenError::NotEmpty { path: folder.to_owned() })
-        }
-        Err(error) => Err(failed(&marker)(error).into()),
+    if !path.is_file() {
+        return Err(match old.into_iter().next() {
+            Some(foreign) if overwrite => OpenError::Foreign { path: foreign.path },
+            _ => OpenError::NotEmpty { path: folder.to_owned() },
+        });
+    }
+    let claimed = lock(folder, File::options().write(true).open(&path).map_err(failed(&path))?)?;
+    if !overwrite {
+        return Err(OpenError::NotEmpty { path: folder.to_owned() });
+    }
+    remove(folder)?;
+    Ok(claimed)
+}
+
+fn lock(folder: &Path, marker: File) -> Result<FolderLock, OpenError> {
+    match marker.try_lock() {
+        Ok(()) => Ok(FolderLock { _marker: marker }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(failed(&folder.join(MARKER))(error).into()),
     }
 }
 
-/// Removes an earlier run's results.
+/// Removes an earlier run's results, all but the marker.
 fn remove(folder: &Path) -> Result<(), OpenError> {
-    let marker = folder.join(MARKER);
-    if !marker.is_file() {
-        let foreign = entries(folder)?.into_iter().next().map_or(folder.to_owned(), |entry| entry.path);
-        return Err(OpenError::Foreign { path: foreign });
-    }
-    // Innermost first, the marker last.
+    // Innermost first.
     let mut found = Vec::new();
     for entry in entries(folder)? {
         let is_ours = match &*entry.name {
@@ -78,7 +97,6 @@ fn remove(folder: &Path) -> Result<(), OpenError> {
             if entry.is_folder { fs::remove_dir(&entry.path) } else { fs::remove_file(&entry.path) };
         removed.map_err(failed(&entry.path))?;
     }
-    fs::remove_file(&marker).map_err(failed(&marker))?;
     Ok(())
 }
 

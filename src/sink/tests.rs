@@ -84,7 +84,7 @@ fn the_built_in_configuration_is_understood() {
 #[test]
 fn a_line_has_the_columns_of_common_crawl() {
     let folder = folder();
-    let mut sink = open(&settings(folder.path(), OutputFormat::Jsonl), Kind::Text).unwrap();
+    let (mut sink, _lock) = open(&settings(folder.path(), OutputFormat::Jsonl), Kind::Text).unwrap();
     sink.put(&positive(99, "zeilen\n\"ü\"".as_bytes())).unwrap();
     assert_eq!(listing(folder.path()), [".warcdl", "part-00000.jsonl.tmp"]);
     sink.finish().unwrap();
@@ -116,13 +116,13 @@ fn parts_are_closed_at_their_size() {
     let folder = folder();
     let one = {
         let other = self::folder();
-        let mut sink = open(&settings(other.path(), OutputFormat::Jsonl), Kind::Text).unwrap();
+        let (mut sink, _lock) = open(&settings(other.path(), OutputFormat::Jsonl), Kind::Text).unwrap();
         sink.put(&positive(10, b"text")).unwrap();
         sink.finish().unwrap();
         fs::metadata(other.path().join("part-00000.jsonl")).unwrap().len()
     };
     let settings = OutputSettings { part_bytes: 2 * one, ..settings(folder.path(), OutputFormat::Jsonl) };
-    let mut sink = open(&settings, Kind::Text).unwrap();
+    let (mut sink, _lock) = open(&settings, Kind::Text).unwrap();
     for offset in 10..15 {
         sink.put(&positive(offset, b"text")).unwrap();
     }
@@ -144,7 +144,7 @@ fn parts_are_closed_at_their_size() {
 #[test]
 fn pictures_lie_beside_the_lines() {
     let folder = folder();
-    let mut sink = open(&settings(folder.path(), OutputFormat::Jsonl), Kind::Image).unwrap();
+    let (mut sink, _lock) = open(&settings(folder.path(), OutputFormat::Jsonl), Kind::Image).unwrap();
     let mut picture = positive(7, PNG);
     picture.meta.image_size = (640, 480);
     sink.put(&picture).unwrap();
@@ -161,7 +161,7 @@ fn pictures_lie_beside_the_lines() {
 fn a_file_for_each_positive_and_an_index() {
     let check = |kind: Kind, keep: &'static [u8], extension: &str, column: &str| {
         let folder = folder();
-        let mut sink = open(&settings(folder.path(), OutputFormat::Files), kind).unwrap();
+        let (mut sink, _lock) = open(&settings(folder.path(), OutputFormat::Files), kind).unwrap();
         for offset in [7, 8] {
             sink.put(&positive(offset, keep)).unwrap();
         }
@@ -193,13 +193,18 @@ fn an_earlier_runs_results_are_removed_only_on_demand() {
     for (format, kind) in [(OutputFormat::Jsonl, Kind::Image), (OutputFormat::Files, Kind::Text)] {
         let folder = folder();
         let fresh = settings(folder.path(), format);
-        let mut sink = open(&fresh, kind).unwrap();
+        let (mut sink, lock) = open(&fresh, kind).unwrap();
         sink.put(&positive(1, PNG)).unwrap();
         sink.finish().unwrap();
         sink.put(&positive(2, PNG)).unwrap();
         drop(sink);
         write_whole(&folder.path().join(SUMMARY), b"{}").unwrap();
         let before = listing(folder.path());
+        for overwrite in [false, true] {
+            let meanwhile = OutputSettings { overwrite, ..fresh.clone() };
+            assert!(matches!(open(&meanwhile, kind), Err(OpenError::InUse { .. })), "its run is not over");
+        }
+        drop(lock);
         let error = open(&fresh, kind).err().unwrap().to_string();
         assert!(error.contains("is not empty") && error.contains("output.overwrite = true"), "{error}");
         assert_eq!(listing(folder.path()), before);
@@ -216,7 +221,7 @@ fn what_others_wrote_is_never_removed() {
         let folder = folder();
         let settings = OutputSettings { overwrite: true, ..settings(folder.path(), OutputFormat::Jsonl) };
         if claimed {
-            let mut sink = open(&settings, Kind::Image).unwrap();
+            let (mut sink, _lock) = open(&settings, Kind::Image).unwrap();
             sink.put(&positive(1, PNG)).unwrap();
             sink.finish().unwrap();
         }
