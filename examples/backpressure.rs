@@ -10,6 +10,7 @@
 use std::time::Duration;
 use warcdl::cli::{Invocation, Role};
 use warcdl::exit::Exit;
+use warcdl::inspect;
 use warcdl::model::{DEFAULT_MAX_TOKENS, Opened};
 use warcdl::role::{gpu, reader};
 use warcdl::telemetry::Console;
@@ -48,6 +49,7 @@ fn main() -> Exit {
             };
             system.block_on(gpu::run_with(&args, verbosity, &console, open)).map_err(|e| e.to_string())
         }
+        Role::Inspect(args) => inspect::run(&args).map_err(|e| e.to_string()),
     };
     ended.unwrap_or_else(|message| {
         eprintln!("{message}");

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::is_host_and_port;
 use crate::exit::Exit;
@@ -12,7 +12,7 @@ use crate::exit::Exit;
 /// What a process is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invocation {
-    /// Its role, with what belongs to it.
+    /// Its role, or what else it is to do, with what belongs to it.
     pub role: Role,
     /// How much it says.
     pub verbosity: Verbosity,
@@ -25,6 +25,8 @@ pub enum Role {
     Gpu(GpuArgs),
     /// Reads archives for a GPU node, from which it gets all settings.
     Reader(ReaderArgs),
+    /// Looks at archives on its own, and tells what is in them.
+    Inspect(InspectArgs),
 }
 
 /// Flags of the GPU node.
@@ -47,6 +49,23 @@ pub struct ReaderArgs {
     pub secret_file: PathBuf,
     /// Under what name the GPU node logs it; its own choice where none is given.
     pub name: Option<String>,
+}
+
+/// Arguments of `inspect`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct InspectArgs {
+    /// Files, folders, globs, or s3://bucket/prefix
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+    /// Print one JSON object instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// Read only the first N records of each archive
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+    /// Set one key of [source], such as --set source.s3.anonymous=true; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
 }
 
 /// How much a process says, against what `telemetry.log` has it say.
@@ -93,7 +112,7 @@ impl Invocation {
     {
         let flags = Flags::try_parse_from(args)?;
         flags.reject_those_of_the_other_role()?;
-        let Flags { role, gpu, reader, verbose, quiet } = flags;
+        let Flags { role, gpu, reader, verbose, quiet, command } = flags;
         let verbosity = match (verbose, quiet) {
             (0, 0) => Verbosity::Configured,
             (0, 1) => Verbosity::Quiet,
@@ -105,8 +124,10 @@ impl Invocation {
             let message = format!("{flag} is required with this role");
             Flags::command().error(ErrorKind::MissingRequiredArgument, message)
         };
-        let role = match role {
-            RoleName::Gpu => {
+        let role = match (command, role) {
+            (Some(Command::Inspect(args)), _) => Role::Inspect(args),
+            (None, None) => return Err(missing("--role")),
+            (None, Some(RoleName::Gpu)) => {
                 let mut overrides = gpu.set;
                 if gpu.overwrite {
                     overrides.push("output.overwrite=true".to_owned());
@@ -114,7 +135,7 @@ impl Invocation {
                 let config = gpu.config.ok_or_else(|| missing("--config"))?;
                 Role::Gpu(GpuArgs { config, overrides, check: gpu.check })
             }
-            RoleName::Reader => Role::Reader(ReaderArgs {
+            (None, Some(RoleName::Reader)) => Role::Reader(ReaderArgs {
                 connect: reader.connect.ok_or_else(|| missing("--connect"))?,
                 secret_file: reader.secret_file.ok_or_else(|| missing("--secret-file"))?,
                 name: reader.name,
@@ -127,20 +148,34 @@ impl Invocation {
 /// Find the few texts or images in petabytes of web archive that your own model calls positive.
 #[derive(Debug, Parser)]
 #[command(name = "warcdl-node", version, after_help = exit_codes(), max_term_width = 110)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
 struct Flags {
     /// What this process does: "gpu" runs a job, "reader" reads archives for one
-    #[arg(long, value_enum, value_name = "ROLE")]
-    role: RoleName,
+    #[arg(long, value_enum, value_name = "ROLE", required = true)]
+    role: Option<RoleName>,
     /// Say more; twice: everything
-    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", global = true)]
     verbose: u8,
     /// Say only warnings and errors, show no progress; twice: only errors
-    #[arg(short, long, action = ArgAction::Count)]
+    #[arg(short, long, action = ArgAction::Count, global = true)]
     quiet: u8,
     #[command(flatten)]
     gpu: GpuFlags,
     #[command(flatten)]
     reader: ReaderFlags,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print what is in archives: types, statuses, MIME types, charsets, languages, damage
+    #[command(after_help = exit_codes())]
+    Inspect(InspectArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -184,7 +219,8 @@ impl Flags {
     fn reject_those_of_the_other_role(&self) -> Result<(), clap::Error> {
         let (GpuFlags { config, set, overwrite, check }, ReaderFlags { connect, secret_file, name }) =
             (&self.gpu, &self.reader);
-        let (role, flags) = match self.role {
+        let Some(role_name) = self.role else { return Ok(()) };
+        let (role, flags) = match role_name {
             RoleName::Gpu => (
                 "gpu",
                 vec![
@@ -205,7 +241,7 @@ impl Flags {
         };
         match flags.into_iter().find(|&(_, given)| given) {
             Some((flag, _)) => {
-                let cure = match self.role {
+                let cure = match role_name {
                     RoleName::Gpu if flag == "--secret-file" => ": set transport.secret_file",
                     RoleName::Gpu => "",
                     RoleName::Reader => ": a reader gets its settings from the GPU node",
@@ -234,7 +270,7 @@ fn exit_codes() -> String {
 mod tests {
     use clap::error::ErrorKind;
 
-    use super::{Exit, GpuArgs, Invocation, ReaderArgs, Role, Verbosity};
+    use super::{Exit, GpuArgs, InspectArgs, Invocation, ReaderArgs, Role, Verbosity};
 
     fn parse(line: &str) -> Result<Invocation, clap::Error> {
         Invocation::parse(["warcdl-node"].into_iter().chain(line.split_whitespace()))
@@ -261,6 +297,18 @@ mod tests {
     }
 
     #[test]
+    fn inspect_takes_files_and_no_role() {
+        let invocation = parse("inspect a.warc.gz s3://b/c --json --limit 9 --set readers=2 -v").unwrap();
+        let inspect = InspectArgs {
+            files: ["a.warc.gz", "s3://b/c"].map(str::to_owned).to_vec(),
+            json: true,
+            limit: Some(9),
+            set: vec!["readers=2".to_owned()],
+        };
+        assert_eq!(invocation, Invocation { role: Role::Inspect(inspect), verbosity: Verbosity::Debug });
+    }
+
+    #[test]
     fn wrong_usage_is_told_with_the_flag_that_is_wrong() {
         let check = |line: &str, kind: ErrorKind, part: &str| {
             let error = parse(line).unwrap_err();
@@ -278,6 +326,11 @@ mod tests {
         check("--role gpu --config a.toml --name n", ErrorKind::ArgumentConflict, "--name");
         check("--role gpu --config a --secret-file s", ErrorKind::ArgumentConflict, "transport.secret_file");
         check("--role reader --connect a:1 --secret-file s --check", ErrorKind::ArgumentConflict, "--check");
+        check("inspect", ErrorKind::MissingRequiredArgument, "<FILE>...");
+        check("inspect a --limit 0", ErrorKind::ValueValidation, "--limit");
+        check("inspect a --config a.toml", ErrorKind::UnknownArgument, "--config");
+        check("--role gpu --config a.toml inspect a", ErrorKind::ArgumentConflict, "inspect");
+        check("look a", ErrorKind::InvalidSubcommand, "look");
         check("--role gpu --config a.toml -v -q", ErrorKind::ArgumentConflict, "--quiet");
     }
 

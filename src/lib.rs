@@ -16,6 +16,7 @@ pub mod sink;
 pub mod cli;
 pub mod config;
 pub mod exit;
+pub mod inspect;
 pub mod kind;
 pub mod launch;
 pub mod process;

@@ -1,7 +1,8 @@
-//! `warcdl-node`: one program, two roles.
+//! `warcdl-node`: one program, two roles, and a look at archives.
 
 use warcdl::cli::{Invocation, Role};
 use warcdl::exit::Exit;
+use warcdl::inspect;
 use warcdl::role::{gpu, reader};
 use warcdl::telemetry::Console;
 
@@ -11,16 +12,19 @@ fn main() -> Exit {
         Err(error) => error.exit(),
     };
     let console = Console::new();
-    let system = actix::System::new();
     let ended = match role {
-        Role::Gpu(args) => system
+        Role::Gpu(args) => actix::System::new()
             .block_on(gpu::run(&args, verbosity, &console))
             .map_err(|error| (error.exit(), error.to_string())),
         Role::Reader(args) => match console.init_tracing("info", verbosity) {
-            Ok(()) => system
+            Ok(()) => actix::System::new()
                 .block_on(reader::run(&args))
                 .map(|()| Exit::Done)
                 .map_err(|error| (error.exit(), error.to_string())),
+            Err(error) => Err((Exit::Usage, error.to_string())),
+        },
+        Role::Inspect(args) => match console.init_tracing("warn", verbosity) {
+            Ok(()) => inspect::run(&args).map_err(|error| (error.exit(), error.to_string())),
             Err(error) => Err((Exit::Usage, error.to_string())),
         },
     };

@@ -14,6 +14,7 @@ use warcdl_actors::{Exclusion, Prepared};
 
 use crate::filter::FilterError;
 pub use crate::prepare::image::{ImagePreparer, ImageSettings};
+pub(crate) use crate::prepare::text::look;
 pub use crate::prepare::text::{Extractor, TextPreparer, TextSettings};
 use crate::source::Response;
 

@@ -8,9 +8,11 @@ mod member;
 pub mod response;
 pub mod settings;
 pub mod store;
+mod warc_type;
 
 pub use archive::{ArchiveReader, Entry, ReadError};
 pub use listing::{Archive, list};
 pub use response::Response;
 pub use settings::{RecordSettings, S3Settings, Secret, SourceSettings};
 pub use store::{SourceError, Store};
+pub use warc_type::WarcType;

@@ -2,6 +2,7 @@
 
 mod archive;
 mod errors;
+mod inspect;
 mod node;
 mod run;
 mod s3;

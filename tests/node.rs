@@ -56,7 +56,16 @@ impl Folder {
 
 /// Runs `--role gpu` to its end.
 pub fn gpu(config: &Path, more: &[&str]) -> Output {
-    let mut node = command().args(["--role", "gpu", "--config"]).arg(config).args(more).spawn().unwrap();
+    to_its_end(command().args(["--role", "gpu", "--config"]).arg(config).args(more))
+}
+
+/// Runs `inspect` to its end.
+pub fn inspect(archives: &[&Path], more: &[&str]) -> Output {
+    to_its_end(command().arg("inspect").args(archives).args(more))
+}
+
+fn to_its_end(command: &mut Command) -> Output {
+    let mut node = command.spawn().unwrap();
     let deadline = Instant::now() + PATIENCE;
     let killer = Killer(node.id());
     let (done, is_done) = mpsc::channel::<()>();

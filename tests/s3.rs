@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::archive::{crawl, write_gz};
-use crate::node::Folder;
+use crate::node::{Folder, inspect, stderr};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -249,4 +249,29 @@ async fn a_whole_run_reads_a_bucket_with_the_keys_of_a_profile() {
     assert_eq!((&summary["records"]["seen"], &summary["records"]["positives"]), (&82.into(), &40.into()));
     assert_eq!(summary["archives"][1]["warc_filename"], "s3://bucket/crawl/b.warc.gz");
     assert_eq!(job.rows().len(), 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_is_inspected_as_far_as_is_asked() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("s3/bucket/crawl")).unwrap();
+    for name in ["a", "b"] {
+        write_gz(&folder.path(&format!("s3/bucket/crawl/{name}.warc.gz")), &crawl(name, 5));
+    }
+    let endpoint = format!("source.s3.endpoint_url={}", serve(&folder.path("s3"), None).await);
+    let check = |more: &'static [&'static str], records: serde_json::Value| {
+        let flags = ["--json", "--set", &endpoint, "--set", "source.s3.anonymous=true"].map(str::to_owned);
+        async move {
+            let inspecting = tokio::task::spawn_blocking(move || {
+                let flags: Vec<&str> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
+                inspect(&[Path::new("s3://bucket/crawl/")], &flags)
+            });
+            let output = inspecting.await.unwrap();
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(told["records"], records);
+        }
+    };
+    check(&[], serde_json::json!({ "request": 10, "response": 10, "warcinfo": 2 })).await;
+    check(&["--limit", "3"], serde_json::json!({ "request": 2, "response": 2, "warcinfo": 2 })).await;
 }

@@ -3,18 +3,21 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use warcdl_actors::{Exclusion, Input, Prepared};
+use whatlang::Lang;
 
 use crate::filter::{Filter, FilterSettings};
-use crate::prepare::PrepareError;
 use crate::prepare::charset;
 use crate::prepare::guards::{Limits, scan};
 use crate::prepare::main_text::main_text;
 use crate::prepare::plain::{normalise, plain_text};
 use crate::prepare::tokens::TextTokenizer;
+use crate::prepare::{PrepareError, confine};
 use crate::source::Response;
 
 /// Characters that the language is recognised by.
 const LANGUAGE_CHARS: usize = 2_000;
+/// Bytes of a page that [`look`] takes: behind long scripts and styles there is still text.
+const LOOK_BYTES: usize = 256 << 10;
 
 /// What becomes of a page's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,10 +94,7 @@ impl TextPreparer {
     pub fn prepare(&mut self, response: Response) -> Result<Prepared, Exclusion> {
         let Response { mut meta, http_charset, body } = response;
         self.filter.url(&meta.url)?;
-        if NO_PAGES.iter().any(|magic| body.starts_with(magic)) {
-            return Err(Exclusion::HtmlParse);
-        }
-        let (html, charset) = charset::decode(&body, &http_charset)?;
+        let (html, charset) = decode(&body, &http_charset)?;
         drop(body);
         let title = scan(&html, self.limits)?;
         let text = match self.extractor {
@@ -103,8 +103,7 @@ impl TextPreparer {
         };
         self.filter.chars(&text)?;
         self.filter.text(&text)?;
-        let start = text.char_indices().nth(LANGUAGE_CHARS).map_or(text.len(), |(index, _)| index);
-        let language = whatlang::detect_lang(&text[..start]);
+        let language = language(&text);
         self.filter.language(language)?;
         let input = match &mut self.tokenizer {
             Some(tokenizer) => Input::Tokens(tokenizer.encode(&text)?),
@@ -117,6 +116,29 @@ impl TextPreparer {
         });
         Ok(Prepared { meta, input, keep: Bytes::from(text) })
     }
+}
+
+/// Charset and language of a page, the language by the visible text at its start: a quick look, without limits, filter
+/// and model.
+pub(crate) fn look(response: &Response) -> Result<(&'static str, Option<Lang>), Exclusion> {
+    confine(|| {
+        let (html, charset) = decode(&response.body, &response.http_charset)?;
+        let start = html.floor_char_boundary(LOOK_BYTES);
+        Ok((charset, language(&plain_text(&html[..start]))))
+    })
+}
+
+/// The page as UTF-8, and its charset.
+fn decode(body: &[u8], http_charset: &str) -> Result<(String, &'static str), Exclusion> {
+    if NO_PAGES.iter().any(|magic| body.starts_with(magic)) {
+        return Err(Exclusion::HtmlParse);
+    }
+    charset::decode(body, http_charset)
+}
+
+fn language(text: &str) -> Option<Lang> {
+    let start = text.char_indices().nth(LANGUAGE_CHARS).map_or(text.len(), |(index, _)| index);
+    whatlang::detect_lang(&text[..start])
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use std::io::{self, Read};
 
 use memchr::memmem;
 use thiserror::Error;
-use warc::{RecordType, WarcHeader};
+use warc::WarcHeader;
 use warcdl_actors::{Exclusion, Meta, Position};
 
 use super::body;
 use super::http::{Headers, fields, section_len};
 use super::member::{Boundary, End, Members};
-use super::{RecordSettings, Response};
+use super::{RecordSettings, Response, WarcType};
 use crate::kind::Kind;
 
 /// Longest header section, of WARC and of HTTP.
@@ -43,6 +43,10 @@ pub struct Entry {
     pub bytes_read: u64,
     /// Target URI of a `response`; else empty.
     pub url: String,
+    /// Its type; `None` if no WARC header could be read.
+    pub warc_type: Option<WarcType>,
+    /// HTTP status of a `response`, whether it is taken or not; `None` if no HTTP headers could be read.
+    pub http_status: Option<u16>,
     /// The response, or why there is none.
     pub content: Result<Response, Exclusion>,
 }
@@ -56,15 +60,30 @@ pub struct ArchiveReader {
     /// Records to pass before the first entry.
     skip: u32,
     start: u64,
+    taken: Taken,
+    seen: Seen,
+}
+
+/// Which responses are taken.
+struct Taken {
     settings: RecordSettings,
     content_types: Vec<String>,
+}
+
+/// What the headers of the record at hand tell, whatever becomes of it.
+#[derive(Default)]
+struct Seen {
     url: String,
+    warc_type: Option<WarcType>,
+    http_status: Option<u16>,
+    /// In lower case; one buffer for all records.
+    mime: String,
 }
 
 struct WarcHeaders {
     length: usize,
     content_length: Option<u64>,
-    response: bool,
+    warc_type: WarcType,
     meta: Meta,
 }
 
@@ -96,10 +115,20 @@ impl ArchiveReader {
             ordinal: 0,
             skip: start.ordinal,
             start: start.offset,
-            settings: settings.clone(),
-            content_types,
-            url: String::new(),
+            taken: Taken { settings: settings.clone(), content_types },
+            seen: Seen::default(),
         }
+    }
+
+    /// MIME type of the last entry, if it is a `response`, whether it is taken or not: in lower case, without
+    /// parameters; empty if the server told none.
+    pub fn mime(&self) -> &str {
+        &self.seen.mime
+    }
+
+    /// Bytes that the members read so far inflate to; those read, of an uncompressed archive.
+    pub fn bytes_inflated(&self) -> u64 {
+        if self.members.is_plain() { self.bytes_read() - self.start } else { self.members.bytes_inflated() }
     }
 
     /// Bytes of the stored file read so far, absolute.
@@ -130,6 +159,7 @@ impl ArchiveReader {
 
     fn entry(&mut self) -> io::Result<Option<Entry>> {
         let mut at = self.position();
+        self.seen.clear();
         let content = loop {
             if !self.members.is_open() {
                 at = self.position();
@@ -152,8 +182,10 @@ impl ArchiveReader {
             }
         };
         let next = self.position();
-        let url = std::mem::take(&mut self.url);
-        let mut entry = Entry { at, next, bytes_read: self.members.bytes_read(), url, content };
+        let url = std::mem::take(&mut self.seen.url);
+        let Seen { warc_type, http_status, .. } = self.seen;
+        let bytes_read = self.members.bytes_read();
+        let mut entry = Entry { at, next, bytes_read, url, warc_type, http_status, content };
         if let Ok(response) = &mut entry.content
             && at.ordinal == 0
             && next.ordinal == 0
@@ -173,18 +205,20 @@ impl ArchiveReader {
             return self.resync(Exclusion::NoRecordHeaders);
         };
         let headers = WarcHeaders::parse(&self.members.bytes()[..length], length);
-        if headers.response {
-            self.url.clone_from(&headers.meta.url);
+        let is_response = headers.warc_type == WarcType::Response;
+        self.seen.warc_type = Some(headers.warc_type);
+        if is_response {
+            self.seen.url.clone_from(&headers.meta.url);
         }
         let Some(block) = headers.content_length else {
-            if !headers.response || self.members.is_plain() {
+            if !is_response || self.members.is_plain() {
                 return self.resync(Exclusion::BadLength);
             }
             self.members.consume(headers.length);
             return self.rest_of_member(headers.meta);
         };
         self.members.consume(headers.length);
-        if !headers.response {
+        if !is_response {
             return self.discard(block, Exclusion::WrongWarcType);
         }
         let limit = block.min(MAX_HEADERS as u64) as usize;
@@ -196,7 +230,8 @@ impl ArchiveReader {
         };
         let wanted = match http {
             Some(length) if length as u64 <= block => {
-                self.check(&self.members.bytes()[..length], block - length as u64, headers.meta)
+                let section = &self.members.bytes()[..length];
+                self.taken.check(section, block - length as u64, headers.meta, &mut self.seen)
             }
             _ => Err(Exclusion::NoHttpHeaders),
         };
@@ -231,7 +266,8 @@ impl ArchiveReader {
         block.truncate(trimmed.map_or(block.len(), <[u8]>::len));
         let section = section_len(&block, 0).unwrap_or(block.len());
         let body = block.split_off(section);
-        Ok(self.check(&block, body.len() as u64, meta).and_then(|wanted| wanted.decode(body, self.cap())))
+        let wanted = self.taken.check(&block, body.len() as u64, meta, &mut self.seen);
+        Ok(wanted.and_then(|wanted| wanted.decode(body, self.cap())))
     }
 
     /// Length of the header section at hand, if it ends within `limit` bytes of the member.
@@ -253,32 +289,6 @@ impl ArchiveReader {
         }
     }
 
-    /// Whether the response with these HTTP headers and so long a body is taken.
-    fn check(&self, section: &[u8], body: u64, mut meta: Meta) -> Result<Wanted, Exclusion> {
-        let headers = Headers::parse(section).ok_or(Exclusion::NoHttpHeaders)?;
-        if !self.settings.http_status.is_empty() && !self.settings.http_status.contains(&headers.status) {
-            return Err(Exclusion::HttpStatus);
-        }
-        let mime = headers.mime();
-        if !self.content_types.iter().any(|taken| taken.as_bytes().eq_ignore_ascii_case(mime)) {
-            return Err(Exclusion::WrongContentType);
-        }
-        if body < self.settings.min_body_bytes {
-            return Err(Exclusion::BodyTooShort);
-        }
-        if body > self.settings.max_body_bytes {
-            return Err(Exclusion::BodyTooLong);
-        }
-        meta.fetch_status = headers.status;
-        meta.content_mime_type = text(mime).to_ascii_lowercase();
-        Ok(Wanted {
-            body,
-            chunked: headers.chunked,
-            codings: headers.codings.iter().map(|coding| coding.to_vec()).collect(),
-            response: Response { meta, http_charset: text(headers.charset()), body: Vec::new() },
-        })
-    }
-
     fn body(&mut self, wanted: Wanted) -> io::Result<Result<Response, Exclusion>> {
         let mut body = Vec::with_capacity(wanted.body as usize);
         let whole = self.pass(wanted.body, |piece| body.extend_from_slice(piece))?;
@@ -290,7 +300,7 @@ impl ArchiveReader {
 
     /// Longest block that is kept in memory.
     fn cap(&self) -> usize {
-        usize::try_from(self.settings.max_body_bytes).unwrap_or(usize::MAX - 1)
+        usize::try_from(self.taken.settings.max_body_bytes).unwrap_or(usize::MAX - 1)
     }
 
     fn discard<T>(&mut self, count: u64, reason: Exclusion) -> io::Result<Result<T, Exclusion>> {
@@ -427,6 +437,45 @@ impl ArchiveReader {
     }
 }
 
+impl Taken {
+    /// Whether the response with these HTTP headers and so long a body is taken.
+    fn check(&self, section: &[u8], body: u64, mut meta: Meta, seen: &mut Seen) -> Result<Wanted, Exclusion> {
+        let headers = Headers::parse(section).ok_or(Exclusion::NoHttpHeaders)?;
+        let mime = headers.mime();
+        seen.http_status = Some(headers.status);
+        seen.mime.push_str(&String::from_utf8_lossy(mime));
+        seen.mime.make_ascii_lowercase();
+        if !self.settings.http_status.is_empty() && !self.settings.http_status.contains(&headers.status) {
+            return Err(Exclusion::HttpStatus);
+        }
+        if !self.content_types.iter().any(|taken| taken.as_bytes().eq_ignore_ascii_case(mime)) {
+            return Err(Exclusion::WrongContentType);
+        }
+        if body < self.settings.min_body_bytes {
+            return Err(Exclusion::BodyTooShort);
+        }
+        if body > self.settings.max_body_bytes {
+            return Err(Exclusion::BodyTooLong);
+        }
+        meta.fetch_status = headers.status;
+        meta.content_mime_type.clone_from(&seen.mime);
+        Ok(Wanted {
+            body,
+            chunked: headers.chunked,
+            codings: headers.codings.iter().map(|coding| coding.to_vec()).collect(),
+            response: Response { meta, http_charset: text(headers.charset()), body: Vec::new() },
+        })
+    }
+}
+
+impl Seen {
+    fn clear(&mut self) {
+        self.url.clear();
+        self.mime.clear();
+        (self.warc_type, self.http_status) = (None, None);
+    }
+}
+
 impl Wanted {
     fn decode(mut self, body: Vec<u8>, cap: usize) -> Result<Response, Exclusion> {
         let decoded = body::decode(body, self.chunked, &self.codings, cap);
@@ -438,14 +487,12 @@ impl Wanted {
 impl WarcHeaders {
     fn parse(section: &[u8], length: usize) -> Self {
         let mut headers =
-            WarcHeaders { length, content_length: None, response: false, meta: Meta::default() };
+            WarcHeaders { length, content_length: None, warc_type: WarcType::Other, meta: Meta::default() };
         for (name, value) in fields(section) {
             let Ok(name) = str::from_utf8(name) else { continue };
             let meta = &mut headers.meta;
             match WarcHeader::from(name) {
-                WarcHeader::WarcType => {
-                    headers.response = RecordType::from(text(value)) == RecordType::Response;
-                }
+                WarcHeader::WarcType => headers.warc_type = WarcType::named(value),
                 WarcHeader::ContentLength => {
                     headers.content_length =
                         str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());

@@ -122,6 +122,8 @@ pub(super) struct Members {
     offset: u64,
     crc: u32,
     length: u32,
+    /// Bytes inflated so far, of all members.
+    inflated: u64,
     ended: Option<End>,
 }
 
@@ -149,6 +151,7 @@ impl Members {
             offset,
             crc: 0,
             length: 0,
+            inflated: 0,
             ended: None,
         }
     }
@@ -164,6 +167,11 @@ impl Members {
     /// Bytes of the stored file consumed, absolute.
     pub(super) fn bytes_read(&self) -> u64 {
         self.stored.offset().max(self.stored.furthest)
+    }
+
+    /// Bytes that the gzip members read so far inflate to.
+    pub(super) fn bytes_inflated(&self) -> u64 {
+        self.inflated
     }
 
     /// Offset of the open member, of the next byte between members, or of the next byte of a plain archive.
@@ -267,6 +275,7 @@ impl Members {
             self.stored.start += (self.inflate.total_in() - before_in) as usize;
             self.crc = crc32(self.crc, &self.window[self.to..self.to + made]);
             self.length = self.length.wrapping_add(made as u32);
+            self.inflated += made as u64;
             self.to += made;
             match status {
                 Err(_) => self.ended = Some(End::Corrupt),
