@@ -1,5 +1,7 @@
 //! The `Source` port of a reader: archives from a store, records out of archives, prepared.
 
+use std::io;
+
 use crate::job::Job;
 use crate::prepare::{PrepareError, Preparer};
 use crate::source::{Archive, ArchiveReader, Store};
@@ -27,6 +29,8 @@ impl Source for Intake {
         let archive = Archive { name: lease.name.clone(), size: lease.size, etag: lease.etag.clone() };
         let input = self.store.open(&archive, lease.start.offset).map_err(told)?;
         let reader = ArchiveReader::new(input, &lease.name, lease.start, &self.job.record, self.job.kind);
+        let store = self.store.clone();
+        let reader = reader.with_head(move || store.open(&archive, 0).map_err(io::Error::other));
         Ok(Box::new(Records { reader, preparer: &mut self.preparer, last: lease.start }))
     }
 }

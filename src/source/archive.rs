@@ -102,6 +102,17 @@ impl ArchiveReader {
         }
     }
 
+    /// The same with a way to open the head of the file, which holds the dictionary of some archives of zstd frames; it
+    /// is taken only for those, and only where reading starts behind the head.
+    #[must_use]
+    pub fn with_head(
+        mut self,
+        open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
+    ) -> Self {
+        self.members.set_head(Box::new(open));
+        self
+    }
+
     /// Bytes of the stored file read so far, absolute.
     pub fn bytes_read(&self) -> u64 {
         self.members.bytes_read()
