@@ -6,14 +6,16 @@ use std::io::{self, Read};
 
 use memchr::memmem;
 use thiserror::Error;
-use warc::{RecordType, WarcHeader};
 use warcdl_actors::{Exclusion, Meta, Position};
 
 use super::body;
-use super::http::{Headers, fields, section_len};
+use super::http::{Headers, section_len};
 use super::member::{Boundary, End, Members};
 use super::{RecordSettings, Response};
 use crate::kind::Kind;
+use header::WarcHeaders;
+
+mod header;
 
 /// Longest header section, of WARC and of HTTP.
 const MAX_HEADERS: usize = 256 << 10;
@@ -59,13 +61,6 @@ pub struct ArchiveReader {
     settings: RecordSettings,
     content_types: Vec<String>,
     url: String,
-}
-
-struct WarcHeaders {
-    length: usize,
-    content_length: Option<u64>,
-    response: bool,
-    meta: Meta,
 }
 
 /// A record that passed the checks of its headers; its body comes next.
@@ -446,32 +441,6 @@ impl Wanted {
     }
 }
 
-impl WarcHeaders {
-    fn parse(section: &[u8], length: usize) -> Self {
-        let mut headers =
-            WarcHeaders { length, content_length: None, response: false, meta: Meta::default() };
-        for (name, value) in fields(section) {
-            let Ok(name) = str::from_utf8(name) else { continue };
-            let meta = &mut headers.meta;
-            match WarcHeader::from(name) {
-                WarcHeader::WarcType => {
-                    headers.response = RecordType::from(text(value)) == RecordType::Response;
-                }
-                WarcHeader::ContentLength => {
-                    headers.content_length =
-                        str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
-                }
-                WarcHeader::TargetURI => meta.url = uri(value),
-                WarcHeader::Date => meta.fetch_time = text(value),
-                WarcHeader::PayloadDigest => meta.content_digest = text(value),
-                WarcHeader::RecordID => meta.warc_record_id = uri(value),
-                _ => {}
-            }
-        }
-        headers
-    }
-}
-
 /// Where in `bytes` a line starts that opens a record.
 fn record_start(bytes: &[u8]) -> Option<usize> {
     memmem::find_iter(bytes, b"\nWARC/")
@@ -486,11 +455,6 @@ pub(super) fn is_padding(bytes: &[u8]) -> bool {
 
 fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
-}
-
-/// Some writers put `<…>` around the URI.
-fn uri(value: &[u8]) -> String {
-    text(value.strip_prefix(b"<").and_then(|value| value.strip_suffix(b">")).unwrap_or(value))
 }
 
 #[cfg(test)]

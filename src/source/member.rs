@@ -8,17 +8,17 @@ use zlib_rs::{Inflate, InflateFlush, Status, crc32::crc32};
 
 use super::archive::is_padding;
 use frame::Frames;
+pub(super) use gzip::gzip_header_len;
 use stored::Stored;
 
 mod dictionary;
 mod frame;
+mod gzip;
 mod stored;
 
 const WINDOW: usize = 640 << 10;
 const STEP: usize = 64 << 10;
-/// Longest gzip header; more is corrupt.
-const MAX_GZIP_HEADER: usize = 128 << 10;
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b, 8];
+
 /// Opens the head of a file again, of which all else is read from further behind.
 pub(super) type OpenHead = Box<dyn FnOnce() -> io::Result<Box<dyn Read + Send>> + Send>;
 
@@ -277,11 +277,11 @@ impl Members {
         let holds = |magic| memmem::find(head, magic).is_some();
         let format = if head.starts_with(b"WARC/") {
             Format::Plain
-        } else if head.starts_with(GZIP_MAGIC) {
+        } else if head.starts_with(gzip::MAGIC) {
             Format::Gzip
         } else if frame::is_skippable(head) || holds(frame::MAGIC) {
             Format::Zstd
-        } else if holds(GZIP_MAGIC) {
+        } else if holds(gzip::MAGIC) {
             Format::Gzip
         } else {
             Format::Plain
@@ -316,7 +316,7 @@ impl Members {
     }
 
     fn magic(&self) -> &'static [u8] {
-        if self.format == Some(Format::Zstd) { frame::MAGIC } else { GZIP_MAGIC }
+        if self.format == Some(Format::Zstd) { frame::MAGIC } else { gzip::MAGIC }
     }
 
     /// After damage: looks from behind the damaged member's magic for the next member that holds a record, and opens
@@ -372,7 +372,7 @@ impl Members {
             if let Some(length) = gzip_header_len(self.stored.bytes()) {
                 break length;
             }
-            if self.stored.bytes().len() > MAX_GZIP_HEADER || !self.stored.fill()? {
+            if self.stored.bytes().len() > gzip::MAX_HEADER || !self.stored.fill()? {
                 return Ok(false);
             }
         };
@@ -383,22 +383,4 @@ impl Members {
         self.open = true;
         Ok(true)
     }
-}
-
-/// Length of the gzip header at the start of `bytes`, once it is there in full (RFC 1952, section 2.3).
-pub(super) fn gzip_header_len(bytes: &[u8]) -> Option<usize> {
-    let flags = *bytes.get(3)?;
-    let mut at = 10;
-    if flags & 4 != 0 {
-        at += 2 + u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]) as usize;
-    }
-    for flag in [8, 16] {
-        if flags & flag != 0 {
-            at += memchr::memchr(0, bytes.get(at..)?)? + 1;
-        }
-    }
-    if flags & 2 != 0 {
-        at += 2;
-    }
-    (bytes.len() >= at).then_some(at)
 }
