@@ -9,7 +9,7 @@ use zlib_rs::{Inflate, InflateFlush, Status, crc32::crc32};
 use super::archive::is_padding;
 use frame::Frames;
 pub(super) use gzip::gzip_header_len;
-use stored::Stored;
+use stored::{LOOK_BACK, Stored};
 
 mod dictionary;
 mod frame;
@@ -246,15 +246,12 @@ impl Members {
             self.open = true;
             return Ok(Boundary::Member);
         }
-        if self.frames.is_some() {
-            match self.pass_skippable()? {
-                Some(true) => {}
-                Some(false) => {
-                    self.recover()?;
-                    return Ok(Boundary::Truncated);
-                }
-                None => return Ok(Boundary::End),
-            }
+        if self.frames.is_some() && !self.pass_skippable()? {
+            self.recover()?;
+            return Ok(Boundary::Truncated);
+        }
+        if !self.stored.ensure(1)? {
+            return Ok(Boundary::End);
         }
         self.stored.ensure(self.magic().len())?;
         if self.stored.bytes().starts_with(self.magic()) {
@@ -302,17 +299,30 @@ impl Members {
         Ok(())
     }
 
-    /// Passes the skippable frames at hand: `Some(false)` if the file ends in one, `None` if it ends behind one.
-    fn pass_skippable(&mut self) -> io::Result<Option<bool>> {
+    /// Passes the skippable frames at hand; `false` if the file ends in one.
+    fn pass_skippable(&mut self) -> io::Result<bool> {
         while self.stored.ensure(frame::SKIPPABLE_HEADER)? && frame::is_skippable(self.stored.bytes()) {
-            self.stored.mark = self.stored.start;
             let length = frame::skippable_len(self.stored.bytes());
+            // What may have to be gone back over is kept; a longer one counts as garbage.
+            if length > LOOK_BACK as u64 {
+                break;
+            }
+            self.stored.mark = self.stored.start;
             if !self.stored.pass(length, |_| ())? {
-                return Ok(Some(false));
+                return Ok(false);
+            }
+            self.stored.ensure(frame::MAGIC.len())?;
+            let behind = self.stored.bytes();
+            let right = is_padding(behind.get(..1).unwrap_or_default())
+                || behind.starts_with(frame::MAGIC)
+                || frame::is_skippable(behind);
+            if !right {
+                // A length that lies leads into the midst of a frame.
+                self.stored.start = self.stored.mark + 1;
             }
         }
         self.stored.mark = self.stored.start;
-        Ok(self.stored.ensure(1)?.then_some(true))
+        Ok(true)
     }
 
     fn magic(&self) -> &'static [u8] {

@@ -172,13 +172,13 @@ fn damage_to_zstd_costs_one_entry_each() {
     check("cut in the frame's header", &[&a[..], &b[..5]].concat(), &[Ok("a"), Err(Truncated)]);
     check("cut in the checksum", &[&a[..], &b[..b.len() - 2]].concat(), &[Ok("a"), Err(Truncated)]);
     check("cut in a skippable frame", &[&a[..], &skipped[..10]].concat(), &[Ok("a"), Err(Truncated)]);
-    let mut lying = skipped;
-    lying[7] = 0x7f;
-    check(
-        "a skippable frame without end",
-        &[&a[..], &lying, &c].concat(),
-        &[Ok("a"), Err(Truncated), Ok("c")],
-    );
+    let mut lying = skipped.clone();
+    let passed = [Ok("a"), Err(Garbage), Ok("b"), Ok("c")];
+    for length in [4, 20, 0x7fff_ffff_u32] {
+        lying[4..8].copy_from_slice(&length.to_le_bytes());
+        check(&format!("a skippable frame of length {length}"), &[&a[..], &lying, &b, &c].concat(), &passed);
+    }
+    check("zeros behind a skippable frame", &[&a[..], &skippable(0x5f, b""), &[0; 9]].concat(), &[Ok("a")]);
     let flip = |frame: &[u8], at: usize| {
         let mut frame = frame.to_vec();
         frame[at] ^= 0xff;

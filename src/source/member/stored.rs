@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 const BUFFER: usize = 512 << 10;
 /// Stored bytes of one member that are kept for going back behind its magic once it proves damaged.
-const LOOK_BACK: usize = 4 << 20;
+pub(super) const LOOK_BACK: usize = 4 << 20;
 const READ: usize = 256 << 10;
 /// Bytes read again beyond the archive's own length before lengths that lie are believed.
 const REREAD: u64 = 64 << 20;
