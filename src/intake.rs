@@ -1,5 +1,7 @@
 //! The `Source` port of a reader: archives from a store, records out of archives, prepared.
 
+use std::io;
+
 use crate::job::Job;
 use crate::prepare::{PrepareError, Preparer};
 use crate::source::{Archive, ArchiveReader, Store};
@@ -27,6 +29,8 @@ impl Source for Intake {
         let archive = Archive { name: lease.name.clone(), size: lease.size, etag: lease.etag.clone() };
         let input = self.store.open(&archive, lease.start.offset).map_err(told)?;
         let reader = ArchiveReader::new(input, &lease.name, lease.start, &self.job.record, self.job.kind);
+        let store = self.store.clone();
+        let reader = reader.with_head(move || store.open(&archive, 0).map_err(io::Error::other));
         Ok(Box::new(Records { reader, preparer: &mut self.preparer, last: lease.start }))
     }
 }
@@ -49,4 +53,84 @@ impl RecordStream for Records<'_> {
 
 fn told(error: impl std::error::Error) -> SourceError {
     SourceError { message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::Path;
+
+    use warcdl_actors::Position;
+    use warcdl_actors::port::Source;
+    use warcdl_actors::wire::Lease;
+
+    use super::Intake;
+    use crate::config::Config;
+    use crate::job::Job;
+    use crate::source::Store;
+
+    fn record(number: usize) -> String {
+        let sentences =
+            format!("<p>This is a sentence about page {number}, and the weather is fine.</p>").repeat(20);
+        let block = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html><body>{sentences}</body></html>"
+        );
+        format!(
+            "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://a/{number}\r\nContent-Length: {}\r\n\r\n{block}\r\n\r\n",
+            block.len()
+        )
+    }
+
+    #[test]
+    fn a_lease_from_behind_the_head_finds_the_dictionary_there() {
+        let dictionary = record(0).into_bytes();
+        let mut file =
+            [&[0x5d, 0x2a, 0x4d, 0x18][..], &(dictionary.len() as u32).to_le_bytes(), &dictionary].concat();
+        for number in 1..=3 {
+            let mut frame = zstd::stream::write::Encoder::with_dictionary(&mut file, 3, &dictionary).unwrap();
+            frame.write_all(record(number).as_bytes()).unwrap();
+            frame.finish().unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.warc.zst");
+        std::fs::write(&path, &file).unwrap();
+
+        let needs = ["source.paths=[\"a\"]", "model.path=m"].map(str::to_owned);
+        let config = Config::parse(Path::new("my.toml"), "", &needs).unwrap();
+        let job = Job {
+            kind: config.kind,
+            s3: config.source.s3.clone(),
+            record: config.record.clone(),
+            text: config.text.clone(),
+            image: config.image.clone(),
+            filter: config.filter.clone(),
+            tokenizer_json: None,
+            max_tokens: 100,
+            image_size: None,
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let store = Store::new(&job.s3, runtime.handle().clone());
+        let mut intake = Intake::new(job, store).unwrap();
+        let mut starts = vec![Position::default()];
+        for expected in [3, 2, 1, 0] {
+            let lease = Lease {
+                warc: Default::default(),
+                epoch: 0,
+                start: starts[3 - expected],
+                size: file.len() as u64,
+                name: path.to_str().unwrap().to_owned(),
+                etag: String::new(),
+            };
+            let mut records = intake.open(&lease).unwrap();
+            let mut ends = Vec::new();
+            while let Some(step) = records.next().unwrap() {
+                assert!(step.outcome.is_ok(), "{:?}", step.outcome.err());
+                ends.push(step.next);
+            }
+            assert_eq!(ends.len(), expected, "from {:?}", lease.start);
+            if starts.len() == 1 {
+                starts.extend(ends);
+            }
+        }
+    }
 }

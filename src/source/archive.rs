@@ -6,14 +6,16 @@ use std::io::{self, Read};
 
 use memchr::memmem;
 use thiserror::Error;
-use warc::WarcHeader;
 use warcdl_actors::{Exclusion, Meta, Position};
 
 use super::body;
-use super::http::{Headers, fields, section_len};
+use super::http::{Headers, section_len};
 use super::member::{Boundary, End, Members};
 use super::{RecordSettings, Response, WarcType};
 use crate::kind::Kind;
+use header::WarcHeaders;
+
+mod header;
 
 /// Longest header section, of WARC and of HTTP.
 const MAX_HEADERS: usize = 256 << 10;
@@ -80,13 +82,6 @@ struct Seen {
     mime: String,
 }
 
-struct WarcHeaders {
-    length: usize,
-    content_length: Option<u64>,
-    warc_type: WarcType,
-    meta: Meta,
-}
-
 /// A record that passed the checks of its headers; its body comes next.
 struct Wanted {
     body: u64,
@@ -129,6 +124,17 @@ impl ArchiveReader {
     /// Bytes that the members read so far inflate to; those read, of an uncompressed archive.
     pub fn bytes_inflated(&self) -> u64 {
         if self.members.is_plain() { self.bytes_read() - self.start } else { self.members.bytes_inflated() }
+    }
+
+    /// The same with a way to open the head of the file, which holds the dictionary of some archives of zstd frames; it
+    /// is taken only for those, and only where reading starts behind the head.
+    #[must_use]
+    pub fn with_head(
+        mut self,
+        open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
+    ) -> Self {
+        self.members.set_head(Box::new(open));
+        self
     }
 
     /// Bytes of the stored file read so far, absolute.
@@ -484,30 +490,6 @@ impl Wanted {
     }
 }
 
-impl WarcHeaders {
-    fn parse(section: &[u8], length: usize) -> Self {
-        let mut headers =
-            WarcHeaders { length, content_length: None, warc_type: WarcType::Other, meta: Meta::default() };
-        for (name, value) in fields(section) {
-            let Ok(name) = str::from_utf8(name) else { continue };
-            let meta = &mut headers.meta;
-            match WarcHeader::from(name) {
-                WarcHeader::WarcType => headers.warc_type = WarcType::named(value),
-                WarcHeader::ContentLength => {
-                    headers.content_length =
-                        str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
-                }
-                WarcHeader::TargetURI => meta.url = uri(value),
-                WarcHeader::Date => meta.fetch_time = text(value),
-                WarcHeader::PayloadDigest => meta.content_digest = text(value),
-                WarcHeader::RecordID => meta.warc_record_id = uri(value),
-                _ => {}
-            }
-        }
-        headers
-    }
-}
-
 /// Where in `bytes` a line starts that opens a record.
 fn record_start(bytes: &[u8]) -> Option<usize> {
     memmem::find_iter(bytes, b"\nWARC/")
@@ -522,11 +504,6 @@ pub(super) fn is_padding(bytes: &[u8]) -> bool {
 
 fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value).into_owned()
-}
-
-/// Some writers put `<…>` around the URI.
-fn uri(value: &[u8]) -> String {
-    text(value.strip_prefix(b"<").and_then(|value| value.strip_suffix(b">")).unwrap_or(value))
 }
 
 #[cfg(test)]

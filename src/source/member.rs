@@ -1,4 +1,5 @@
-//! The stored file as a row of members: gzip members (RFC 1952), or one plain member in an uncompressed archive.
+//! The stored file as a row of members: gzip members (RFC 1952), zstd frames (RFC 8878), or one plain member in an
+//! uncompressed archive.
 
 use std::io::{self, Read};
 
@@ -6,18 +7,28 @@ use memchr::memmem;
 use zlib_rs::{Inflate, InflateFlush, Status, crc32::crc32};
 
 use super::archive::is_padding;
+use frame::Frames;
+pub(super) use gzip::gzip_header_len;
+use stored::{LOOK_BACK, Stored};
 
-const STORED_BUFFER: usize = 512 << 10;
-/// Stored bytes of one member that are kept for going back behind its magic once it proves damaged.
-const LOOK_BACK: usize = 4 << 20;
-const READ: usize = 256 << 10;
-/// Bytes read again beyond the archive's own length before lengths that lie are believed.
-const REREAD: u64 = 64 << 20;
+mod dictionary;
+mod frame;
+mod gzip;
+mod stored;
+
 const WINDOW: usize = 640 << 10;
 const STEP: usize = 64 << 10;
-/// Longest gzip header; more is corrupt.
-const MAX_GZIP_HEADER: usize = 128 << 10;
-const MAGIC: &[u8] = &[0x1f, 0x8b, 8];
+
+/// Opens the head of a file again, of which all else is read from further behind.
+pub(super) type OpenHead = Box<dyn FnOnce() -> io::Result<Box<dyn Read + Send>> + Send>;
+
+/// How the members are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Plain,
+    Gzip,
+    Zstd,
+}
 
 /// How a member ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,75 +37,6 @@ pub(super) enum End {
     BadCrc,
     Corrupt,
     Truncated,
-}
-
-/// The stored bytes, with a look-back to the start of the open member for finding the next one after damage.
-struct Stored {
-    input: Box<dyn Read + Send>,
-    buffer: Vec<u8>,
-    mark: usize,
-    start: usize,
-    end: usize,
-    /// Offset in the file of `buffer[0]`.
-    base: u64,
-    eof: bool,
-    /// Bytes to read again, of an uncompressed archive.
-    again: io::Cursor<Vec<u8>>,
-    /// Sum of the bytes read again so far.
-    reread: u64,
-    /// Furthest offset up to which bytes were taken.
-    furthest: u64,
-}
-
-impl Stored {
-    fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
-    }
-
-    fn offset(&self) -> u64 {
-        self.base + self.start as u64
-    }
-
-    fn read(&mut self) -> io::Result<bool> {
-        if self.eof {
-            return Ok(false);
-        }
-        if self.end == self.buffer.len() {
-            self.furthest = self.furthest.max(self.offset());
-            // A long member loses its look-back rather than the reader its bounded memory.
-            let keep = if self.end - self.mark <= LOOK_BACK { self.mark } else { self.start };
-            self.buffer.copy_within(keep..self.end, 0);
-            self.base += keep as u64;
-            self.start -= keep;
-            self.end -= keep;
-            self.mark = self.mark.saturating_sub(keep);
-            if self.buffer.len() - self.end < READ {
-                self.buffer.resize(self.buffer.len() * 2, 0);
-            }
-        }
-        let until = self.buffer.len().min(self.end + READ);
-        loop {
-            let room = &mut self.buffer[self.end..until];
-            let again = self.again.read(room)?;
-            let read = if again > 0 { Ok(again) } else { self.input.read(room) };
-            match read {
-                Ok(0) => self.eof = true,
-                Ok(read) => self.end += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            }
-            return Ok(!self.eof);
-        }
-    }
-
-    fn ensure(&mut self, wanted: usize) -> io::Result<bool> {
-        while self.end - self.start < wanted {
-            if !self.read()? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
 }
 
 /// What stands at a boundary between members.
@@ -114,10 +56,12 @@ pub(super) enum Boundary {
 pub(super) struct Members {
     stored: Stored,
     inflate: Inflate,
+    frames: Option<Frames>,
+    head: Option<OpenHead>,
     window: Box<[u8]>,
     from: usize,
     to: usize,
-    gzip: Option<bool>,
+    format: Option<Format>,
     open: bool,
     offset: u64,
     crc: u32,
@@ -130,23 +74,14 @@ pub(super) struct Members {
 impl Members {
     pub(super) fn new(input: Box<dyn Read + Send>, offset: u64) -> Self {
         Members {
-            stored: Stored {
-                input,
-                buffer: vec![0; STORED_BUFFER],
-                mark: 0,
-                start: 0,
-                end: 0,
-                base: offset,
-                eof: false,
-                again: io::Cursor::default(),
-                reread: 0,
-                furthest: offset,
-            },
+            stored: Stored::new(input, offset),
             inflate: Inflate::new(false, 15),
+            frames: None,
+            head: None,
             window: vec![0; WINDOW].into_boxed_slice(),
             from: 0,
             to: 0,
-            gzip: None,
+            format: None,
             open: false,
             offset,
             crc: 0,
@@ -156,20 +91,25 @@ impl Members {
         }
     }
 
+    /// Where frames that are read from behind the file's head get its dictionary from.
+    pub(super) fn set_head(&mut self, head: OpenHead) {
+        self.head = Some(head);
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.open
     }
 
     pub(super) fn is_plain(&self) -> bool {
-        self.gzip == Some(false)
+        self.format == Some(Format::Plain)
     }
 
     /// Bytes of the stored file consumed, absolute.
     pub(super) fn bytes_read(&self) -> u64 {
-        self.stored.offset().max(self.stored.furthest)
+        self.stored.bytes_read()
     }
 
-    /// Bytes that the gzip members read so far inflate to.
+    /// Bytes that the compressed members read so far inflate to.
     pub(super) fn bytes_inflated(&self) -> u64 {
         self.inflated
     }
@@ -196,17 +136,9 @@ impl Members {
     /// for an archive that would be read over and over.
     pub(super) fn back(&mut self, bytes: &[u8]) -> bool {
         let start = self.offset() - bytes.len() as u64;
-        let stored = &mut self.stored;
-        let pending = &stored.again.get_ref()[stored.again.position() as usize..];
-        let again = [bytes, &self.window[self.from..self.to], stored.bytes(), pending].concat();
-        stored.furthest = stored.furthest.max(stored.offset());
-        stored.reread += again.len() as u64;
-        if stored.reread > stored.furthest + REREAD {
+        if !self.stored.back(start, [bytes, &self.window[self.from..self.to]]) {
             return false;
         }
-        stored.again = io::Cursor::new(again);
-        stored.base = start;
-        (stored.mark, stored.start, stored.end, stored.eof) = (0, 0, 0, false);
         (self.from, self.to, self.ended) = (0, 0, None);
         true
     }
@@ -252,7 +184,7 @@ impl Members {
             return Ok(false);
         }
         loop {
-            if self.stored.start == self.stored.end && !self.stored.read()? {
+            if self.stored.start == self.stored.end && !self.stored.fill()? {
                 self.ended = Some(if self.is_plain() { End::Whole } else { End::Truncated });
                 return Ok(false);
             }
@@ -264,27 +196,39 @@ impl Members {
                 self.to += count;
                 return Ok(true);
             }
-            let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
-            let target = &mut self.window[self.to..self.to + room];
-            let status = self.inflate.decompress(
-                &self.stored.buffer[self.stored.start..self.stored.end],
-                target,
-                InflateFlush::NoFlush,
-            );
-            let made = (self.inflate.total_out() - before_out) as usize;
-            self.stored.start += (self.inflate.total_in() - before_in) as usize;
-            self.crc = crc32(self.crc, &self.window[self.to..self.to + made]);
-            self.length = self.length.wrapping_add(made as u32);
+            let made = match &mut self.frames {
+                Some(frames) => {
+                    let step = frames.decode(self.stored.bytes(), &mut self.window[self.to..self.to + room]);
+                    self.stored.start += step.taken;
+                    self.to += step.made;
+                    self.ended = step.ended;
+                    step.made
+                }
+                None => self.inflate(room)?,
+            };
             self.inflated += made as u64;
-            self.to += made;
-            match status {
-                Err(_) => self.ended = Some(End::Corrupt),
-                Ok(Status::StreamEnd) => self.ended = Some(self.trailer()?),
-                Ok(_) if made == 0 => continue,
-                Ok(_) => {}
+            if made > 0 || self.ended.is_some() {
+                return Ok(made > 0);
             }
-            return Ok(made > 0);
         }
+    }
+
+    /// Inflates up to `room` bytes into the window; tells how many.
+    fn inflate(&mut self, room: usize) -> io::Result<usize> {
+        let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
+        let target = &mut self.window[self.to..self.to + room];
+        let status = self.inflate.decompress(self.stored.bytes(), target, InflateFlush::NoFlush);
+        let made = (self.inflate.total_out() - before_out) as usize;
+        self.stored.start += (self.inflate.total_in() - before_in) as usize;
+        self.crc = crc32(self.crc, &self.window[self.to..self.to + made]);
+        self.length = self.length.wrapping_add(made as u32);
+        self.to += made;
+        match status {
+            Err(_) => self.ended = Some(End::Corrupt),
+            Ok(Status::StreamEnd) => self.ended = Some(self.trailer()?),
+            Ok(_) => {}
+        }
+        Ok(made)
     }
 
     fn trailer(&mut self) -> io::Result<End> {
@@ -304,17 +248,22 @@ impl Members {
         if !self.stored.ensure(1)? {
             return Ok(Boundary::End);
         }
-        if self.gzip.is_none() {
-            self.stored.ensure(64 << 10)?;
-            let head = self.stored.bytes();
-            self.gzip = Some(!head.starts_with(b"WARC/") && memmem::find(head, MAGIC).is_some());
+        if self.format.is_none() {
+            self.recognise()?;
         }
         if self.is_plain() {
             self.open = true;
             return Ok(Boundary::Member);
         }
-        self.stored.ensure(3)?;
-        if self.stored.bytes().starts_with(MAGIC) {
+        if self.frames.is_some() && !self.pass_skippable()? {
+            self.recover()?;
+            return Ok(Boundary::Truncated);
+        }
+        if !self.stored.ensure(1)? {
+            return Ok(Boundary::End);
+        }
+        self.stored.ensure(self.magic().len())?;
+        if self.stored.bytes().starts_with(self.magic()) {
             return match self.open_here()? {
                 true => Ok(Boundary::Member),
                 false => {
@@ -325,6 +274,68 @@ impl Members {
         }
         let zeros = self.find_next()?;
         Ok(if zeros && !self.open { Boundary::End } else { Boundary::Garbage })
+    }
+
+    /// Tells by the first bytes how the members are stored, and gets the dictionary of frames.
+    fn recognise(&mut self) -> io::Result<()> {
+        self.stored.ensure(64 << 10)?;
+        let head = self.stored.bytes();
+        let holds = |magic| memmem::find(head, magic).is_some();
+        let format = if head.starts_with(b"WARC/") {
+            Format::Plain
+        } else if head.starts_with(gzip::MAGIC) {
+            Format::Gzip
+        } else if frame::is_skippable(head) || holds(frame::MAGIC) {
+            Format::Zstd
+        } else if holds(gzip::MAGIC) {
+            Format::Gzip
+        } else {
+            Format::Plain
+        };
+        self.format = Some(format);
+        if format == Format::Zstd {
+            let dictionary = if self.stored.offset() == 0 {
+                dictionary::read(&mut self.stored)?
+            } else {
+                self.head
+                    .take()
+                    .map(|open| dictionary::read(&mut Stored::new(open()?, 0)))
+                    .transpose()?
+                    .flatten()
+            };
+            self.frames = Some(Frames::new(dictionary.as_deref())?);
+        }
+        Ok(())
+    }
+
+    /// Passes the skippable frames at hand; `false` if the file ends in one.
+    fn pass_skippable(&mut self) -> io::Result<bool> {
+        while self.stored.ensure(frame::SKIPPABLE_HEADER)? && frame::is_skippable(self.stored.bytes()) {
+            let length = frame::skippable_len(self.stored.bytes());
+            // What may have to be gone back over is kept; a longer one counts as garbage.
+            if length > LOOK_BACK as u64 {
+                break;
+            }
+            self.stored.mark = self.stored.start;
+            if !self.stored.pass(length, |_| ())? {
+                return Ok(false);
+            }
+            self.stored.ensure(frame::MAGIC.len())?;
+            let behind = self.stored.bytes();
+            let right = is_padding(behind.get(..1).unwrap_or_default())
+                || behind.starts_with(frame::MAGIC)
+                || frame::is_skippable(behind);
+            if !right {
+                // A length that lies leads into the midst of a frame.
+                self.stored.start = self.stored.mark + 1;
+            }
+        }
+        self.stored.mark = self.stored.start;
+        Ok(true)
+    }
+
+    fn magic(&self) -> &'static [u8] {
+        if self.format == Some(Format::Zstd) { frame::MAGIC } else { gzip::MAGIC }
     }
 
     /// After damage: looks from behind the damaged member's magic for the next member that holds a record, and opens
@@ -342,14 +353,15 @@ impl Members {
     fn find_next(&mut self) -> io::Result<bool> {
         let mut zeros = true;
         loop {
-            // The magic may straddle two reads: the last two bytes are kept.
-            let found = memmem::find(self.stored.bytes(), MAGIC);
-            let passed = found.unwrap_or_else(|| self.stored.bytes().len().saturating_sub(2));
+            // The magic may straddle two reads: all but one of its length is kept.
+            let magic = self.magic();
+            let found = memmem::find(self.stored.bytes(), magic);
+            let passed = found.unwrap_or_else(|| self.stored.bytes().len().saturating_sub(magic.len() - 1));
             zeros &= is_padding(&self.stored.bytes()[..passed]);
             self.stored.start += passed;
             self.stored.mark = self.stored.start;
             if found.is_none() {
-                if !self.stored.read()? {
+                if !self.stored.fill()? {
                     zeros &= is_padding(self.stored.bytes());
                     self.stored.start = self.stored.end;
                     self.close();
@@ -366,15 +378,20 @@ impl Members {
         }
     }
 
-    /// Passes the gzip header at hand; `false` if it is cut or broken.
+    /// Opens the frame at hand, or passes the gzip header; `false` if that is cut or broken.
     fn open_here(&mut self) -> io::Result<bool> {
         self.stored.mark = self.stored.start;
         self.offset = self.stored.offset();
+        if let Some(frames) = &mut self.frames {
+            frames.open()?;
+            self.open = true;
+            return Ok(true);
+        }
         let length = loop {
             if let Some(length) = gzip_header_len(self.stored.bytes()) {
                 break length;
             }
-            if self.stored.bytes().len() > MAX_GZIP_HEADER || !self.stored.read()? {
+            if self.stored.bytes().len() > gzip::MAX_HEADER || !self.stored.fill()? {
                 return Ok(false);
             }
         };
@@ -385,22 +402,4 @@ impl Members {
         self.open = true;
         Ok(true)
     }
-}
-
-/// Length of the gzip header at the start of `bytes`, once it is there in full (RFC 1952, section 2.3).
-pub(super) fn gzip_header_len(bytes: &[u8]) -> Option<usize> {
-    let flags = *bytes.get(3)?;
-    let mut at = 10;
-    if flags & 4 != 0 {
-        at += 2 + u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]) as usize;
-    }
-    for flag in [8, 16] {
-        if flags & flag != 0 {
-            at += memchr::memchr(0, bytes.get(at..)?)? + 1;
-        }
-    }
-    if flags & 2 != 0 {
-        at += 2;
-    }
-    (bytes.len() >= at).then_some(at)
 }

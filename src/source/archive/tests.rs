@@ -35,6 +35,22 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd_with(bytes, &[])
+}
+
+/// A frame with a checksum.
+fn zstd_with(bytes: &[u8], dictionary: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::stream::write::Encoder::with_dictionary(Vec::new(), 3, dictionary).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn skippable(magic: u8, content: &[u8]) -> Vec<u8> {
+    [&[magic, 0x2a, 0x4d, 0x18][..], &(content.len() as u32).to_le_bytes(), content].concat()
+}
+
 fn record_with_length(name: &str, length: i64) -> Vec<u8> {
     let block = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>{name}</p>");
     let length = block.len() as i64 + length;
@@ -50,8 +66,11 @@ fn record(name: &str) -> Vec<u8> {
     record_with_length(name, 0)
 }
 
-fn read(input: Box<dyn Read + Send>, start: Position) -> Vec<(Position, Position, Outcome)> {
-    let mut reader = ArchiveReader::new(input, "test", start, &settings(), Kind::Text);
+/// What a reader makes of a file that is read from `start`, piece by piece as `input` gives it.
+fn read(input: Box<dyn Read + Send>, file: &[u8], start: Position) -> Vec<(Position, Position, Outcome)> {
+    let head = Cursor::new(file.to_vec());
+    let mut reader = ArchiveReader::new(input, "test", start, &settings(), Kind::Text)
+        .with_head(move || Ok(Box::new(head)));
     let mut entries = Vec::new();
     while let Some(entry) = reader.next().unwrap() {
         let content = entry.content.map(|response| {
@@ -65,20 +84,20 @@ fn read(input: Box<dyn Read + Send>, start: Position) -> Vec<(Position, Position
 }
 
 fn check(what: &str, file: &[u8], expected: &[Result<&str, Exclusion>]) {
-    let entries = read(Box::new(Cursor::new(file.to_vec())), Position::default());
+    let entries = read(Box::new(Cursor::new(file.to_vec())), file, Position::default());
     let outcomes: Vec<_> = entries.iter().map(|entry| entry.2.clone()).collect();
     let expected: Vec<Outcome> =
         expected.iter().map(|page| page.map(|name| format!("<p>{name}</p>"))).collect();
     assert_eq!(outcomes, expected, "{what}");
     assert_eq!(
-        read(Box::new(OneByte(Cursor::new(file.to_vec()))), Position::default()),
+        read(Box::new(OneByte(Cursor::new(file.to_vec()))), file, Position::default()),
         entries,
         "{what}, by bytes"
     );
     for (index, entry) in entries.iter().enumerate() {
         let tail = file[entry.1.offset as usize..].to_vec();
         assert_eq!(
-            read(Box::new(Cursor::new(tail)), entry.1),
+            read(Box::new(Cursor::new(tail)), file, entry.1),
             entries[index + 1..],
             "{what}, behind entry {index}"
         );
@@ -128,7 +147,138 @@ fn damage_costs_one_entry_each() {
 }
 
 #[test]
+fn damage_to_zstd_costs_one_entry_each() {
+    use Exclusion::{BadCrc, BadLength, CorruptMember, Garbage, NoRecordHeaders, Truncated};
+    let (a, b, c) = (zstd(&record("a")), zstd(&record("b")), zstd(&record("c")));
+    let plain = [record("a"), record("b"), record("c")].concat();
+    let skipped = skippable(0x50, b"a note");
+    let all = [Ok("a"), Ok("b"), Ok("c")];
+    check("a frame a record", &[&a[..], &b, &c].concat(), &all);
+    check("one frame", &zstd(&plain), &all);
+    check("two a frame", &[&zstd(&[record("a"), record("b")].concat())[..], &c].concat(), &all);
+    check(
+        "a record over two frames",
+        &[zstd(&plain[..100]), zstd(&plain[100..])].concat(),
+        &[Err(NoRecordHeaders), Err(NoRecordHeaders), Ok("b"), Ok("c")],
+    );
+    check("without a checksum", &zstd::encode_all(&plain[..], 19).unwrap(), &all);
+    check("empty frame", &[&a[..], &zstd(b""), &b, &c].concat(), &all);
+    check("skippable frames", &[&skipped[..], &a, &skipped, &skipped, &b, &c, &skipped].concat(), &all);
+    check("zeros at the end", &[&a[..], &b, &c, &[0; 600]].concat(), &all);
+    check("garbage", &[&a[..], b"garbage", &b, &c].concat(), &[Ok("a"), Err(Garbage), Ok("b"), Ok("c")]);
+    let zeros = [&a[..], &[0; 512], &b].concat();
+    check("zeros between", &zeros, &[Ok("a"), Err(Garbage), Ok("b")]);
+    check("cut", &[&a[..], &b[..b.len() / 2]].concat(), &[Ok("a"), Err(Truncated)]);
+    check("cut in the frame's header", &[&a[..], &b[..5]].concat(), &[Ok("a"), Err(Truncated)]);
+    check("cut in the checksum", &[&a[..], &b[..b.len() - 2]].concat(), &[Ok("a"), Err(Truncated)]);
+    check("cut in a skippable frame", &[&a[..], &skipped[..10]].concat(), &[Ok("a"), Err(Truncated)]);
+    let mut lying = skipped.clone();
+    let passed = [Ok("a"), Err(Garbage), Ok("b"), Ok("c")];
+    for length in [4, 20, 0x7fff_ffff_u32] {
+        lying[4..8].copy_from_slice(&length.to_le_bytes());
+        check(&format!("a skippable frame of length {length}"), &[&a[..], &lying, &b, &c].concat(), &passed);
+    }
+    check("zeros behind a skippable frame", &[&a[..], &skippable(0x5f, b""), &[0; 9]].concat(), &[Ok("a")]);
+    let flip = |frame: &[u8], at: usize| {
+        let mut frame = frame.to_vec();
+        frame[at] ^= 0xff;
+        frame
+    };
+    let last = b.len() - 1;
+    check("wrong checksum", &[&a[..], &flip(&b, last), &c].concat(), &[Ok("a"), Err(BadCrc), Ok("c")]);
+    check("corrupt", &[&a[..], &flip(&b, 8), &c].concat(), &[Ok("a"), Err(CorruptMember), Ok("c")]);
+    let two = zstd(&[record("a"), record("b")].concat());
+    let wrong = flip(&two, two.len() - 1);
+    check("wrong checksum of two", &[&wrong[..], &c].concat(), &[Ok("a"), Err(BadCrc), Ok("c")]);
+    // Incompressible, so that damage in a late block leaves the blocks before it whole.
+    let mut random = Random(3);
+    let long: String = (0..90_000).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
+    let pages: Vec<u8> = (0..4).flat_map(|_| record(&long)).collect();
+    let frame = zstd(&pages);
+    let broken = flip(&frame, frame.len() - 1);
+    check(
+        "long frame, wrong checksum",
+        &[&broken[..], &c].concat(),
+        &[Ok(&long), Ok(&long), Ok(&long), Err(BadCrc), Ok("c")],
+    );
+    let long = zstd(&record_with_length("b", 500));
+    check("length too long", &[&a[..], &long, &c].concat(), &[Ok("a"), Err(BadLength), Ok("c")]);
+    let short = zstd(&record_with_length("b", -6));
+    check("length too short", &[&a[..], &short, &c].concat(), &[Ok("a"), Err(BadLength), Ok("c")]);
+}
+
+#[test]
+fn windows_over_the_limit_are_refused() {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(28).unwrap();
+    encoder.write_all(&record("b")).unwrap();
+    let wide = encoder.finish().unwrap();
+    let file = [zstd(&record("a")), wide, zstd(&record("c"))].concat();
+    check("window", &file, &[Ok("a"), Err(Exclusion::CorruptMember), Ok("c")]);
+}
+
+#[test]
+fn frames_are_read_with_the_dictionary_of_the_file() {
+    let samples: Vec<Vec<u8>> = (0..500).map(|number| record(&format!("site-{number}"))).collect();
+    let dictionary = zstd::dict::from_samples(&samples, 4096).unwrap();
+    let raw = samples[..20].concat();
+    for (what, dictionary) in [("trained", &dictionary), ("raw", &raw)] {
+        let frames: Vec<Vec<u8>> =
+            ["a", "b", "c"].iter().map(|name| zstd_with(&record(name), dictionary)).collect();
+        let all = [Ok("a"), Ok("b"), Ok("c")];
+        let head = skippable(0x5d, dictionary);
+        check(what, &[&head, &frames.concat()[..]].concat(), &all);
+        let compressed = skippable(0x5d, &zstd(dictionary));
+        check(&format!("{what}, compressed"), &[&compressed, &frames.concat()[..]].concat(), &all);
+        let mut hit = frames[1].clone();
+        hit[12..20].fill(0xff);
+        let damaged = read(
+            Box::new(Cursor::new([&head, &frames[0], &hit, &frames[2]].map(Vec::as_slice).concat())),
+            &[],
+            Position::default(),
+        );
+        let whole: Vec<_> = damaged.into_iter().filter_map(|entry| entry.2.ok()).collect();
+        assert_eq!(whole, ["<p>a</p>", "<p>c</p>"], "{what}, damaged");
+    }
+}
+
+#[test]
+fn a_dictionary_that_cannot_be_used_is_an_error() {
+    let trained = [&[0x37, 0xa4, 0x30, 0xec][..], &[0xff; 100]].concat();
+    let mut long = skippable(0x5d, b"");
+    long[4..8].copy_from_slice(&((16 << 20) + 1_u32).to_le_bytes());
+    let broken = [&zstd(&trained)[..20], b"broken"].concat();
+    for (head, reason) in [
+        (long, "has 16777217 bytes"),
+        (skippable(0x5d, &zstd(&vec![0; (16 << 20) + 1])), "decompresses to more than"),
+        (skippable(0x5d, &broken), "cannot be decompressed"),
+        (skippable(0x5d, &trained), "dictionary is corrupt"),
+        (skippable(0x5d, &trained)[..50].to_vec(), "is cut short"),
+    ] {
+        let frame = zstd(&record("a"));
+        let start = Position { offset: head.len() as u64, ordinal: 0 };
+        let whole = [&head[..], if reason.contains("cut") { b"" } else { &frame }].concat();
+        for (from, start) in [(0, Position::default()), (head.len(), start)] {
+            let head = Cursor::new(whole.clone());
+            let tail = if from == 0 { whole.clone() } else { frame.clone() };
+            let error =
+                ArchiveReader::new(Box::new(Cursor::new(tail)), "x.warc.zst", start, &settings(), Kind::Text)
+                    .with_head(move || Ok(Box::new(head)))
+                    .next()
+                    .unwrap_err()
+                    .to_string();
+            assert!(error.contains("x.warc.zst") && error.contains(reason), "{error}: no {reason}");
+        }
+    }
+}
+
+#[test]
 fn undamaged_records_survive_any_damage() {
+    survive(gzip);
+    survive(zstd);
+}
+
+fn survive(compress: fn(&[u8]) -> Vec<u8>) {
     // Incompressible pages, of which one is longer than the reader's pieces.
     let mut random = Random(7);
     let pages: Vec<String> = (0..12)
@@ -137,7 +287,7 @@ fn undamaged_records_survive_any_damage() {
             (0..length).map(|_| char::from(b'a' + random.below(26) as u8)).collect()
         })
         .collect();
-    let members: Vec<Vec<u8>> = pages.iter().map(|page| gzip(&record(page))).collect();
+    let members: Vec<Vec<u8>> = pages.iter().map(|page| compress(&record(page))).collect();
     for _ in 0..200 {
         let hit = random.below(members.len());
         let mut file = members.clone();
@@ -152,7 +302,8 @@ fn undamaged_records_survive_any_damage() {
             }
         }
         let what = format!("member {hit} of {} bytes at {at}", members[hit].len());
-        let entries = read(Box::new(Cursor::new(file.concat())), Position::default());
+        let file = file.concat();
+        let entries = read(Box::new(Cursor::new(file.clone())), &file, Position::default());
         let found: Vec<String> = entries.into_iter().filter_map(|entry| entry.2.ok()).collect();
         let mut expected: Vec<String> = pages.iter().map(|page| format!("<p>{page}</p>")).collect();
         // Damage to a header's unused byte or to nothing at all costs not even the member.
