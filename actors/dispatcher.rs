@@ -79,7 +79,7 @@ pub struct Reading {
 /// The actor.
 pub struct Dispatcher {
     table: LeaseTable,
-    /// Sessions that asked and got nothing yet, and those that were told to finish.
+    /// Sessions that asked and got nothing yet.
     waiting: BTreeMap<SessionId, Recipient<Work>>,
     interleaver: Addr<Interleaver>,
     writer: Addr<Writer>,

@@ -20,7 +20,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHa
 use bytes::Bytes;
 use crossbeam::channel::{Receiver, Sender, bounded};
 use futures_util::{SinkExt, StreamExt};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -107,12 +107,17 @@ where
         let (sink, stream) = framed.split();
         ctx.add_stream(stream);
         let credit = Rc::new(Credit { window: RefCell::new(Window::new(granted)), more: Notify::new() });
-        let finish = Rc::new(Cell::new(false));
         let pump = Pump { sink, frames: frame_queue, credit: Rc::clone(&credit), figures, process };
         ctx.spawn(actix::fut::wrap_future::<_, Reader>(pump.run()).map(|result, reader, ctx| {
             reader.end(ctx, result.and(Err(ReaderError::Worker)));
         }));
-        Reader { credit, leases: Some(leases), finish, last_heard: Instant::now(), ended: Some(ended) }
+        Reader {
+            credit,
+            leases: Some(leases),
+            finished: false,
+            last_heard: Instant::now(),
+            ended: Some(ended),
+        }
     });
     let result = end.await.unwrap_or(Err(ReaderError::Closed));
     // The actor is gone and with it the queue of leases, so the worker ends with its archive at the latest; after a broken
@@ -132,7 +137,7 @@ struct Credit {
 struct Reader {
     credit: Rc<Credit>,
     leases: Option<Sender<Lease>>,
-    finish: Rc<Cell<bool>>,
+    finished: bool,
     last_heard: Instant,
     ended: Option<oneshot::Sender<Result<(), ReaderError>>>,
 }
@@ -159,7 +164,7 @@ impl Reader {
                     return Err(WireError::OutOfOrder { frame: "LEASE" });
                 }
             }
-            Frame::Finish => self.finish.set(true),
+            Frame::Finish => self.finished = true,
             Frame::Ping => {}
             other => return Err(WireError::OutOfOrder { frame: other.frame_type().name() }),
         }
@@ -183,7 +188,7 @@ impl StreamHandler<Result<Received, WireError>> for Reader {
     fn handle(&mut self, received: Result<Received, WireError>, ctx: &mut Context<Self>) {
         self.last_heard = Instant::now();
         match received.and_then(|received| self.receive(received.frame)) {
-            Ok(()) if self.finish.get() => self.end(ctx, Ok(())),
+            Ok(()) if self.finished => self.end(ctx, Ok(())),
             Ok(()) => {}
             Err(error) => self.end(ctx, Err(error.into())),
         }

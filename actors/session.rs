@@ -135,7 +135,6 @@ impl Session {
         } else {
             None
         };
-        let disorder = |frame: &Frame| WireError::OutOfOrder { frame: frame.frame_type().name() };
         match frame {
             Frame::Ready if self.held.is_none() => {
                 let ready = Ready { session: self.parts.id, answer: address.recipient() };
@@ -176,7 +175,7 @@ impl Session {
                 self.advance(held, end.progress, 0, Some(failure));
                 self.held = None;
             }
-            other => return Err(disorder(&other)),
+            other => return Err(WireError::OutOfOrder { frame: other.frame_type().name() }),
         }
         Ok(())
     }

@@ -351,7 +351,6 @@ fn snapshot(metrics: &Metrics, start: Instant, busy: &mut BusyShare) -> Progress
         excluded: excluded(false),
         damaged: excluded(true),
         readers_connected: session.connected.get() as u32,
-        credits_outstanding: (session.credit_window.get() - session.credit_in_use.get()).max(0) as u64,
         device_busy: busy.next(inference.busy.get(), inference.starved.get()),
         elapsed: start.elapsed(),
     }

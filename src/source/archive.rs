@@ -204,7 +204,7 @@ impl ArchiveReader {
     /// Reads the record at hand and goes to the start of the next one.
     fn record(&mut self) -> io::Result<Result<Response, Exclusion>> {
         self.members.ensure(5)?;
-        if !self.members.bytes().starts_with(b"WARC/") {
+        if !opens_record(self.members.bytes()) {
             return self.resync(Exclusion::NoRecordHeaders);
         }
         let Some(length) = self.section(MAX_HEADERS)? else {
@@ -361,7 +361,7 @@ impl ArchiveReader {
                 Some(_) => Ok(Err(self.damage()?)),
             };
         }
-        if !self.members.bytes().starts_with(b"WARC/") {
+        if !opens_record(self.members.bytes()) {
             if self.back_into(block) {
                 return Ok(Err(Exclusion::BadLength));
             }
@@ -492,9 +492,15 @@ impl Wanted {
 
 /// Where in `bytes` a line starts that opens a record.
 fn record_start(bytes: &[u8]) -> Option<usize> {
-    memmem::find_iter(bytes, b"\nWARC/")
-        .find(|at| matches!(bytes.get(at + 6..at + RECORD_START), Some([version, b'.']) if version.is_ascii_digit()))
-        .map(|at| at + 1)
+    let versioned = |at: &usize| matches!(bytes.get(at + 6..at + RECORD_START), Some([version, b'.']) if version.is_ascii_digit());
+    let upper = memmem::find_iter(bytes, b"\nWARC/").find(versioned);
+    let lower = memmem::find_iter(&bytes[..upper.unwrap_or(bytes.len())], b"\nwarc/").find(versioned);
+    lower.or(upper).map(|at| at + 1)
+}
+
+/// Whether a record starts here. Some writers put all that is not case-sensitive into lower case, the version too.
+pub(super) fn opens_record(bytes: &[u8]) -> bool {
+    bytes.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"WARC/"))
 }
 
 /// Whether only zeros stand here, with which some tools pad a file.

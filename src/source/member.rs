@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use memchr::memmem;
 use zlib_rs::{Inflate, InflateFlush, Status, crc32::crc32};
 
-use super::archive::is_padding;
+use super::archive::{is_padding, opens_record};
 use frame::Frames;
 pub(super) use gzip::gzip_header_len;
 use stored::{LOOK_BACK, Stored};
@@ -281,7 +281,7 @@ impl Members {
         self.stored.ensure(64 << 10)?;
         let head = self.stored.bytes();
         let holds = |magic| memmem::find(head, magic).is_some();
-        let format = if head.starts_with(b"WARC/") {
+        let format = if opens_record(head) {
             Format::Plain
         } else if head.starts_with(gzip::MAGIC) {
             Format::Gzip
@@ -369,7 +369,7 @@ impl Members {
                 }
                 continue;
             }
-            if self.open_here()? && self.ensure(5)? && self.bytes().starts_with(b"WARC/") {
+            if self.open_here()? && self.ensure(5)? && opens_record(self.bytes()) {
                 return Ok(zeros);
             }
             zeros = false;

@@ -34,8 +34,6 @@ pub struct Progress {
     pub damaged: u64,
     /// Readers connected now.
     pub readers_connected: u32,
-    /// Bytes that readers may still send without waiting, now; not part of the line.
-    pub credits_outstanding: u64,
     /// Share of the time since the last tick in which the device worked, 0 to 1.
     pub device_busy: f64,
     /// Since the start of the run.
@@ -274,7 +272,6 @@ mod tests {
             excluded: 12_200_000,
             damaged: 3,
             readers_connected: 3,
-            credits_outstanding: 0,
             device_busy: 0.964,
             elapsed: Duration::from_secs(500),
         }

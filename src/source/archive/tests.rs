@@ -118,6 +118,25 @@ fn damage_costs_one_entry_each() {
     check("healthy", &[a.clone(), b.clone(), c.clone()].concat(), &all);
     check("one member", &gzip(&plain), &all);
     check("plain", &plain, &all);
+    // Version, names of fields and types of records are not case-sensitive; the HTTP block stays as it is.
+    let cased = |name: &str, case: fn(&[u8]) -> Vec<u8>| {
+        let record = record(name);
+        let version_and_type = record.windows(2).position(|w| w == b"\r\n").and_then(|first| {
+            record[first + 2..].windows(2).position(|w| w == b"\r\n").map(|second| first + 2 + second)
+        });
+        let (head, rest) = record.split_at(version_and_type.unwrap());
+        [case(head), rest.to_vec()].concat()
+    };
+    let (lower, upper) = (cased("b", <[u8]>::to_ascii_lowercase), cased("c", <[u8]>::to_ascii_uppercase));
+    assert!(lower.starts_with(b"warc/"));
+    check("any case", &[record("a"), lower.clone(), upper.clone()].concat(), &all);
+    check("any case, first", &[lower.clone(), record("c")].concat(), &[Ok("b"), Ok("c")]);
+    check("any case, compressed", &[a.clone(), gzip(&lower), gzip(&upper)].concat(), &all);
+    check(
+        "any case, behind garbage",
+        &[&a[..], b"garbage", &gzip(&lower)].concat(),
+        &[Ok("a"), Err(Garbage), Ok("b")],
+    );
     check("empty member", &[a.clone(), gzip(b""), b.clone(), c.clone()].concat(), &all);
     check("zeros at the end", &[a.clone(), b.clone(), c.clone(), vec![0; 600]].concat(), &all);
     check("garbage", &[&a[..], b"garbage", &b, &c].concat(), &[Ok("a"), Err(Garbage), Ok("b"), Ok("c")]);
