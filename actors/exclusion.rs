@@ -81,6 +81,11 @@ macro_rules! exclusions {
             /// Whether the archive itself is damaged there: something that was archived is lost to this run.
             pub const fn is_damage(self) -> bool { match self { $( Exclusion::$variant => $damage, )+ } }
 
+            /// The reason with this name.
+            pub fn from_name(name: &str) -> Option<Exclusion> {
+                match name { $( $name => Some(Exclusion::$variant), )+ _ => None }
+            }
+
             /// The reason with this code.
             pub const fn from_code(code: u8) -> Option<Exclusion> {
                 match code { $( $code => Some(Exclusion::$variant), )+ _ => None }
@@ -139,6 +144,8 @@ exclusions! {
     Panicked = 39, "panicked", Some(L::UnhandledRecordExceptions), false;
     /// The prepared record is larger than `transport.max_record_bytes`.
     RecordTooLarge = 40, "record_too_large", Some(L::UnhandledRecordExceptions), false;
+    /// Three readers died or hung while they worked on the record, so it was passed over.
+    Quarantined = 41, "quarantined", Some(L::UnhandledRecordExceptions), false;
 
     // The user's filter.
     /// Fewer characters than `filter.min_chars`.
@@ -175,6 +182,14 @@ impl serde::Serialize for Exclusion {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Exclusion {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Exclusion, D::Error> {
+        let name = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        let unknown = || serde::de::Error::custom(format_args!("there is no reason of exclusion {name:?}"));
+        Exclusion::from_name(&name).ok_or_else(unknown)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Exclusion;
@@ -187,6 +202,7 @@ mod tests {
         assert_eq!(names.len(), Exclusion::ALL.len());
         for &reason in Exclusion::ALL {
             assert_eq!(Exclusion::from_code(reason as u8), Some(reason));
+            assert_eq!(Exclusion::from_name(reason.name()), Some(reason));
             assert!(reason.help().ends_with('.'), "{reason}: {}", reason.help());
         }
         assert_eq!(Exclusion::from_code(255), None);

@@ -1,11 +1,13 @@
 //! The books: what became of every record, by archive and in all.
 
 use crate::Exclusion;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 /// Counts of excluded records by reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Tally(BTreeMap<Exclusion, u64>);
 
 impl Tally {
@@ -61,7 +63,7 @@ impl AddAssign<&Tally> for Tally {
 }
 
 /// What became of the records of one archive, or of all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Records that a reader came across, damaged ones included.
     pub seen: u64,

@@ -21,9 +21,11 @@ pub mod lease;
 pub mod ledger;
 pub mod message;
 pub mod metrics;
+pub mod part;
 pub mod port;
 pub mod wire;
 
 pub use exclusion::{Exclusion, LegacyCounter};
 pub use message::{Input, Meta, Position, Prepared, RecordKey, WarcId};
+pub use part::{PartId, PartOver, PartState};
 pub use port::{Model, ModelError, Positive, Sink, SinkError};
