@@ -115,6 +115,11 @@ impl Issuer {
         Some(granted)
     }
 
+    /// Bytes that the reader may still send by what it was granted.
+    pub fn available(&self) -> u64 {
+        self.granted - self.received
+    }
+
     /// Bytes that have arrived and are not freed yet.
     pub fn in_use(&self) -> u64 {
         self.received - self.returns.released.load(Ordering::Acquire)

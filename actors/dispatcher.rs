@@ -4,20 +4,28 @@
 
 use crate::exit::{FaultSender, Vital};
 use crate::interleaver::Interleaver;
-use crate::lease::{ArchiveReport, Interruption, LeaseTable, Offer, SessionId};
-use crate::message::{EndOfStream, WarcId};
+use crate::lease::{Interruption, LeaseTable, Offer, Returned, SessionId, Takeover};
+use crate::message::{Accepted, EndOfStream, WarcId};
 use crate::metrics::DispatcherMetrics;
-use crate::wire::{Lease, Progress};
-use crate::writer::Writer;
-use actix::{Actor, Addr, Context, Handler, Message, MessageResult, Recipient};
+use crate::part::PartId;
+use crate::wire::Lease;
+use crate::writer::{Close, Cut, Writer};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult, Recipient};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether idle readers could take over work of others.
+const REBALANCE_EVERY: Duration = Duration::from_secs(1);
 
 /// What a session is told to do.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub enum Work {
-    /// Have this read.
-    Lease(Lease),
+    /// Have this read, of that archive.
+    Lease(WarcId, Lease),
+    /// Take the lease back.
+    #[allow(missing_docs)]
+    Revoke { part: PartId, epoch: u32 },
     /// Nothing is left.
     Finish,
 }
@@ -38,16 +46,33 @@ pub struct Ready {
 pub struct Advanced {
     /// The session.
     pub session: SessionId,
-    /// The archive.
-    pub warc: WarcId,
+    /// What was accepted.
+    pub accepted: Accepted,
+    /// What else the frame said.
+    pub ending: Ending,
+}
+
+/// See [`Advanced::ending`].
+#[derive(Debug)]
+pub enum Ending {
+    /// Nothing.
+    None,
+    /// The reader begins the next record.
+    Attempt,
+    /// The lease is over, as its part cannot be read on, for this reason.
+    Failed(String),
+}
+
+/// A session gave its lease back, as it was told to.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Yielded {
+    /// The session.
+    pub session: SessionId,
+    /// The part.
+    pub part: PartId,
     /// Epoch of the lease.
     pub epoch: u32,
-    /// How far it has come.
-    pub progress: Progress,
-    /// Records that were passed on with it.
-    pub delivered: u64,
-    /// Whether the lease is over, and if it ended early, why.
-    pub ended: Option<Option<String>>,
 }
 
 /// A session is gone.
@@ -60,16 +85,21 @@ pub struct Gone {
     pub reason: String,
 }
 
+/// Hand out no more work, take back what is out, and end the stream.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
 /// How everything stands.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Reading")]
 pub struct Report;
 
-/// The readers' part of the books.
+/// What the dispatcher has to tell at the end.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// Every archive.
-    pub archives: Vec<ArchiveReport>,
+    /// Records that were handed to the pipeline.
+    pub delivered: u64,
     /// Leases that ended before their archive did: the first thousand.
     pub interruptions: Vec<Interruption>,
     /// How many there were.
@@ -79,8 +109,11 @@ pub struct Reading {
 /// The actor.
 pub struct Dispatcher {
     table: LeaseTable,
-    /// Sessions that asked and got nothing yet.
-    waiting: BTreeMap<SessionId, Recipient<Work>>,
+    start: Instant,
+    /// Every session that has asked for work.
+    sessions: BTreeMap<SessionId, Recipient<Work>>,
+    /// Those that got nothing yet.
+    waiting: Vec<SessionId>,
     interleaver: Addr<Interleaver>,
     writer: Addr<Writer>,
     metrics: DispatcherMetrics,
@@ -89,7 +122,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// A dispatcher of these archives.
+    /// A dispatcher of these leases.
     pub fn new(
         table: LeaseTable,
         interleaver: Addr<Interleaver>,
@@ -100,7 +133,9 @@ impl Dispatcher {
         let vital = faults.vital("dispatcher");
         Dispatcher {
             table,
-            waiting: BTreeMap::new(),
+            start: Instant::now(),
+            sessions: BTreeMap::new(),
+            waiting: Vec::new(),
             interleaver,
             writer,
             metrics,
@@ -112,17 +147,16 @@ impl Dispatcher {
     /// Offers work to every session that waits, and announces the end once.
     fn settle(&mut self) {
         self.metrics.archives_over.set(self.table.archives_over() as i64);
-        let table = &mut self.table;
-        self.waiting.retain(|&session, answer| match table.ready(session) {
-            Offer::Wait => true,
-            Offer::Lease(lease) => {
-                answer.do_send(Work::Lease(lease));
-                false
+        let now = self.start.elapsed();
+        let Dispatcher { table, sessions, waiting, .. } = self;
+        waiting.retain(|session| {
+            let Some(answer) = sessions.get(session) else { return false };
+            match table.ready(*session, now) {
+                Offer::Wait => return true,
+                Offer::Lease(warc, lease) => answer.do_send(Work::Lease(warc, lease)),
+                Offer::Finish => answer.do_send(Work::Finish),
             }
-            Offer::Finish => {
-                answer.do_send(Work::Finish);
-                false
-            }
+            false
         });
         if self.table.finished() && !self.end_sent {
             self.end_sent = true;
@@ -131,13 +165,43 @@ impl Dispatcher {
             self.writer.do_send(end);
         }
     }
+
+    fn revoke(&self, Takeover { session, part, epoch }: Takeover) {
+        if let Some(address) = self.sessions.get(&session) {
+            address.do_send(Work::Revoke { part, epoch });
+        }
+    }
+
+    /// Gives sessions that wait some of what others hold.
+    fn rebalance(&mut self) {
+        while let Some(takeover) = self.table.rebalance(&self.waiting, self.start.elapsed()) {
+            let Takeover { session, part, .. } = takeover;
+            tracing::info!(session, part, "others have nothing to do: its work is shared out anew");
+            self.metrics.takeovers.inc();
+            self.revoke(takeover);
+        }
+    }
+
+    /// A part came back.
+    fn returned(&mut self, part: PartId, returned: Returned, reason: &str) {
+        match returned {
+            Returned::Pending => {}
+            Returned::Cut(new) => self.writer.do_send(Cut { part, new }),
+            Returned::GivenUp(epoch) => {
+                tracing::error!(part, "given up, the rest of it is not read: {reason}");
+                self.writer.do_send(Close { part, epoch, reason: reason.to_owned() });
+            }
+        }
+        self.settle();
+    }
 }
 
 impl Actor for Dispatcher {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Context<Self>) {
+    fn started(&mut self, ctx: &mut Context<Self>) {
         self.settle();
+        ctx.run_interval(REBALANCE_EVERY, |dispatcher, _| dispatcher.rebalance());
     }
 }
 
@@ -145,7 +209,10 @@ impl Handler<Ready> for Dispatcher {
     type Result = ();
 
     fn handle(&mut self, Ready { session, answer }: Ready, _: &mut Context<Self>) {
-        self.waiting.insert(session, answer);
+        self.sessions.insert(session, answer);
+        if !self.waiting.contains(&session) {
+            self.waiting.push(session);
+        }
         self.settle();
     }
 }
@@ -153,14 +220,15 @@ impl Handler<Ready> for Dispatcher {
 impl Handler<Advanced> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, advanced: Advanced, _: &mut Context<Self>) {
-        let Advanced { session, warc, epoch, progress, delivered, ended } = advanced;
-        match self.table.advance(session, warc, epoch, &progress, delivered) {
+    fn handle(&mut self, Advanced { session, accepted, ending }: Advanced, _: &mut Context<Self>) {
+        let attempt = matches!(ending, Ending::Attempt);
+        match self.table.accept(session, &accepted, attempt, self.start.elapsed()) {
             Ok(newly) => {
+                let delivered = u64::from(accepted.record.is_some());
                 self.metrics.bytes_read.inc_by(newly);
                 self.metrics.delivered.inc_by(delivered);
                 self.metrics.seen.inc_by(delivered);
-                for (reason, n) in progress.excluded {
+                for &(reason, n) in &accepted.progress.excluded {
                     self.metrics.seen.inc_by(n.into());
                     self.metrics.excluded.with_label_values(&[reason.name()]).inc_by(n.into());
                 }
@@ -168,14 +236,27 @@ impl Handler<Advanced> for Dispatcher {
             // The session checks every frame against its lease, and is the only one to give it back.
             Err(fenced) => unreachable!("{fenced}"),
         }
-        if let Some(failure) = ended {
-            if let Some(reason) = &failure {
-                self.metrics.interruptions.inc();
-                tracing::warn!(session, warc, "lease ended early: {reason}");
+        if let Ending::Failed(reason) = ending {
+            self.metrics.interruptions.inc();
+            let Accepted { part, epoch, .. } = accepted;
+            tracing::warn!(session, part, "lease ended early: {reason}");
+            match self.table.failed(session, part, epoch, &reason, self.start.elapsed()) {
+                Ok(returned) => self.returned(part, returned, &reason),
+                Err(fenced) => unreachable!("{fenced}"),
             }
-            let ended = self.table.end(session, warc, epoch, failure);
-            debug_assert_eq!(ended, Ok(()), "the lease was held a line above");
+        } else if accepted.over.is_some() {
             self.settle();
+        }
+    }
+}
+
+impl Handler<Yielded> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, Yielded { session, part, epoch }: Yielded, _: &mut Context<Self>) {
+        match self.table.revoked(session, part, epoch, self.start.elapsed()) {
+            Ok(returned) => self.returned(part, returned, ""),
+            Err(fenced) => unreachable!("{fenced}"),
         }
     }
 }
@@ -184,10 +265,29 @@ impl Handler<Gone> for Dispatcher {
     type Result = ();
 
     fn handle(&mut self, Gone { session, reason }: Gone, _: &mut Context<Self>) {
-        self.waiting.remove(&session);
-        if let Some(warc) = self.table.gone(session, &reason) {
-            self.metrics.interruptions.inc();
-            tracing::warn!(session, warc, "reader lost while it read, its work goes to another: {reason}");
+        self.sessions.remove(&session);
+        self.waiting.retain(|&waiting| waiting != session);
+        match self.table.gone(session, &reason, self.start.elapsed()) {
+            Some((part, returned)) => {
+                self.metrics.interruptions.inc();
+                tracing::warn!(
+                    session,
+                    part,
+                    "reader lost while it read, its work goes to another: {reason}"
+                );
+                self.returned(part, returned, &reason);
+            }
+            None => self.settle(),
+        }
+    }
+}
+
+impl Handler<Drain> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        for takeover in self.table.drain() {
+            self.revoke(takeover);
         }
         self.settle();
     }
@@ -199,7 +299,7 @@ impl Handler<Report> for Dispatcher {
     fn handle(&mut self, _: Report, _: &mut Context<Self>) -> MessageResult<Report> {
         let (interruptions, interrupted) = self.table.interruptions();
         MessageResult(Reading {
-            archives: self.table.report(),
+            delivered: self.table.delivered(),
             interruptions: interruptions.to_vec(),
             interrupted,
         })

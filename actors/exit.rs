@@ -1,5 +1,6 @@
 //! How the dataflow ends when it does not end well.
 
+use crate::frontier::Stale;
 use crate::port::{ModelError, SinkError};
 use tokio::sync::mpsc;
 
@@ -22,6 +23,14 @@ pub enum Fault {
         /// Records.
         records: usize,
     },
+    /// What a lease that is over has left came through: a defect of ours. Nothing of it is committed.
+    #[error("{0}; this is a defect of warcdl, please report it")]
+    Stale(Stale),
+    /// A run that was stopped could not commit in time. What was committed before is intact.
+    #[error(
+        "the run was stopped, and its last commit did not come to its end in time; what was committed before is intact"
+    )]
+    StuckStopping,
     /// A result cannot be stored.
     #[error(transparent)]
     Sink(#[from] SinkError),

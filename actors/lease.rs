@@ -1,24 +1,28 @@
-//! Who reads what: archives are leased, one to a session, from a position to the end.
+//! Who reads what: parts of archives are leased, one to a session, from a position to the part's end.
 //!
-//! A lease that ends early (the reader died, or the archive could not be read on) goes back and is leased again from the
-//! *frontier*: the position after the last record that was accepted. What the frontier has passed is counted and, if it
-//! was sent, in the pipeline; what it has not passed will be read again. So a reader's death loses and doubles nothing.
-//! An archive that ends early [`MAX_FAILURES`] times without having moved in between is given up, by name.
+//! A lease that ends early goes back and is leased again, in the next epoch, from the *frontier*: the position after the last
+//! record that was accepted. What the frontier has passed is counted and, if it was sent, in the pipeline; what it has not
+//! passed will be read again. So a reader's death loses and doubles nothing. Leases are asked for, never pushed, so a slow
+//! reader holds up nobody; and when others have nothing left to do, its part is cut in two or handed over ([`Takeover`]).
 
-use crate::ledger::{Account, Tally};
-use crate::message::{Position, WarcId};
-use crate::wire::{Lease, Progress};
+use crate::message::{Accepted, Position, WarcId};
+use crate::mutant::{Mutant, planted};
+use crate::part::{PartId, PartOver, PartState, TO_THE_END};
+use crate::suspicion::{Judgement, Suspicion};
+use crate::wire::Lease;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A connection of a reader.
 pub type SessionId = u64;
 
-/// Leases of one archive that may end early at the same frontier before the archive is given up.
-pub const MAX_FAILURES: u32 = 3;
-
 /// Interruptions that are kept with their details; further ones are only counted.
 const MAX_INTERRUPTIONS: usize = 1000;
+/// A lease is not taken over before it has lasted so long: its speed is not known yet.
+const SETTLED: Duration = Duration::from_secs(5);
+/// A part is handed over as a whole if another session is so many times faster.
+const MUCH_FASTER: f64 = 4.0;
 
 /// An archive of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub struct Archive {
     pub etag: String,
 }
 
-/// How an archive stands.
+/// How a part stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Nobody reads it now.
@@ -44,20 +48,33 @@ pub enum State {
     Failed(String),
 }
 
+impl From<&PartOver> for State {
+    fn from(over: &PartOver) -> State {
+        match over {
+            PartOver::Done => State::Done,
+            PartOver::Failed(reason) => State::Failed(reason.clone()),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
-    archive: Archive,
+    warc: WarcId,
+    from: u64,
+    end: u64,
     state: State,
     epoch: u32,
     frontier: Position,
     bytes_read: u64,
-    delivered: u64,
-    excluded: Tally,
-    failures: u32,
-    failed_at: Position,
+    suspicion: Suspicion,
+    /// When it was leased, and how much had been read then.
+    since: Duration,
+    bytes_before: u64,
+    /// The session was asked to give it back; at the byte, if there is one, it will be cut.
+    takeover: Option<Option<u64>>,
 }
 
-/// A lease that ended before its archive did.
+/// A lease that ended before its part did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interruption {
     /// The archive.
@@ -73,22 +90,44 @@ pub struct Interruption {
 /// The answer to a session that is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Offer {
-    /// Read this.
-    Lease(Lease),
+    /// Read this, which is of that archive.
+    Lease(WarcId, Lease),
     /// Others are still reading what is left; wait.
     Wait,
     /// Everything is read.
     Finish,
 }
 
+/// A lease that is to be taken back, because others have nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takeover {
+    /// From this session.
+    pub session: SessionId,
+    /// The part.
+    pub part: PartId,
+    /// The lease's epoch.
+    pub epoch: u32,
+}
+
+/// What became of a part that came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// It waits for its next reader.
+    Pending,
+    /// It was cut in two; this is the new one.
+    Cut(PartState),
+    /// It was given up, in this epoch.
+    GivenUp(u32),
+}
+
 /// A session spoke of a lease that it does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("session {session} does not hold archive {warc} in epoch {epoch}")]
+#[error("session {session} does not hold part {part} in epoch {epoch}")]
 pub struct Fenced {
     /// The session.
     pub session: SessionId,
-    /// The archive.
-    pub warc: WarcId,
+    /// The part.
+    pub part: PartId,
     /// The epoch it named.
     pub epoch: u32,
 }
@@ -96,264 +135,354 @@ pub struct Fenced {
 /// The leases of a run. Takes events, returns answers; knows no clock and no socket.
 #[derive(Debug)]
 pub struct LeaseTable {
+    archives: Vec<Archive>,
     entries: Vec<Entry>,
-    pending: VecDeque<WarcId>,
-    held: HashMap<SessionId, WarcId>,
+    pending: VecDeque<PartId>,
+    held: HashMap<SessionId, PartId>,
+    /// Bytes that each session has read, and seconds that it took, in leases that are over.
+    speeds: HashMap<SessionId, (u64, Duration)>,
+    /// Smallest part that a cut may leave, in bytes.
+    split_bytes: u64,
+    /// Parts that are not over: of each archive, and in all; and archives that have any.
+    open_of: Vec<u32>,
     open: usize,
+    archives_open: usize,
+    draining: bool,
+    delivered: u64,
     interruptions: Vec<Interruption>,
     interrupted: u64,
 }
 
-/// What a finished archive leaves: its state and the reader's part of the books.
-#[derive(Clone, Debug)]
-pub struct ArchiveReport {
-    /// The archive.
-    pub archive: Archive,
-    /// How it stands.
-    pub state: State,
-    /// Bytes of the stored file that were read.
-    pub bytes_read: u64,
-    /// `seen` and `excluded`; verdicts are still missing.
-    pub account: Account,
-}
-
 impl LeaseTable {
-    /// All archives, none leased. Work is handed out in this order.
-    pub fn new(archives: Vec<Archive>) -> LeaseTable {
-        let entries: Vec<Entry> = archives
-            .into_iter()
-            .map(|archive| Entry {
-                archive,
-                state: State::Pending,
-                epoch: 0,
-                frontier: Position::default(),
-                bytes_read: 0,
-                delivered: 0,
-                excluded: Tally::default(),
-                failures: 0,
-                failed_at: Position::default(),
-            })
-            .collect();
+    /// The parts of these archives as they stand, none leased. Work is handed out in their order. A part is cut only if
+    /// each half has `split_bytes` at least.
+    pub fn new(archives: Vec<Archive>, parts: &[PartState], split_bytes: u64) -> LeaseTable {
+        debug_assert!(parts.iter().zip(0..).all(|(state, part)| state.part == part), "parts are numbered");
+        let entries: Vec<Entry> = parts.iter().map(Entry::new).collect();
+        let is_open = |part: &PartId| matches!(entries[*part as usize].state, State::Pending);
+        let pending: VecDeque<PartId> = (0..entries.len() as PartId).filter(is_open).collect();
+        let mut open_of = vec![0; archives.len()];
+        pending.iter().for_each(|&part| open_of[entries[part as usize].warc as usize] += 1);
         LeaseTable {
-            pending: (0..entries.len() as WarcId).collect(),
-            open: entries.len(),
+            archives_open: open_of.iter().filter(|&&open| open > 0).count(),
+            open_of,
+            archives,
+            open: pending.len(),
+            pending,
             entries,
             held: HashMap::new(),
+            speeds: HashMap::new(),
+            split_bytes: split_bytes.max(1),
+            draining: false,
+            delivered: 0,
             interruptions: Vec::new(),
             interrupted: 0,
         }
     }
 
     /// A session wants work. One that already holds a lease is told to wait.
-    pub fn ready(&mut self, session: SessionId) -> Offer {
-        if self.open == 0 {
+    pub fn ready(&mut self, session: SessionId, now: Duration) -> Offer {
+        if self.finished() {
             return Offer::Finish;
         }
-        if self.held.contains_key(&session) {
+        if self.draining || self.held.contains_key(&session) {
             return Offer::Wait;
         }
-        let Some(warc) = self.pending.pop_front() else { return Offer::Wait };
-        let entry = &mut self.entries[warc as usize];
+        let Some(part) = self.pending.pop_front() else { return Offer::Wait };
+        let entry = &mut self.entries[part as usize];
+        let archive = &self.archives[entry.warc as usize];
         entry.state = State::Leased(session);
-        self.held.insert(session, warc);
-        Offer::Lease(Lease {
-            warc,
+        entry.since = now;
+        entry.bytes_before = entry.bytes_read;
+        self.held.insert(session, part);
+        let (careful, pass_over) = entry.suspicion.caution();
+        let lease = Lease {
+            part,
             epoch: entry.epoch,
             start: entry.frontier,
-            size: entry.archive.size,
-            name: entry.archive.name.to_string(),
-            etag: entry.archive.etag.clone(),
-        })
+            from: entry.from,
+            end: entry.end,
+            careful,
+            pass_over,
+            size: archive.size,
+            name: archive.name.to_string(),
+            etag: archive.etag.clone(),
+        };
+        Offer::Lease(entry.warc, lease)
     }
 
-    /// Accepts progress of a lease, and `delivered` records with it. Gives the bytes newly read.
-    pub fn advance(
+    /// Takes what a session accepted of its lease; `attempt` if its reader begins the next record. Gives the bytes newly
+    /// read.
+    pub fn accept(
         &mut self,
         session: SessionId,
-        warc: WarcId,
-        epoch: u32,
-        progress: &Progress,
-        delivered: u64,
+        accepted: &Accepted,
+        attempt: bool,
+        now: Duration,
     ) -> Result<u64, Fenced> {
-        let entry = match self.entries.get_mut(warc as usize) {
-            Some(entry) if entry.state == State::Leased(session) && entry.epoch == epoch => entry,
-            _ => return Err(Fenced { session, warc, epoch }),
-        };
-        entry.frontier = entry.frontier.max(progress.next);
-        let newly = progress.bytes_read.saturating_sub(entry.bytes_read);
-        entry.bytes_read += newly;
-        entry.delivered += delivered;
-        progress.excluded.iter().for_each(|&(reason, n)| entry.excluded.add(reason, n.into()));
+        let &Accepted { part, epoch, .. } = accepted;
+        let entry = self.entry(session, part, epoch)?;
+        entry.frontier = entry.frontier.max(accepted.progress.next);
+        entry.suspicion.move_to(entry.frontier);
+        if attempt {
+            entry.suspicion.attempt(entry.frontier);
+        }
+        // Bytes before `from` are another part's.
+        let read = accepted.progress.bytes_read.max(entry.bytes_read);
+        let newly = read - entry.bytes_read;
+        entry.bytes_read = read;
+        self.delivered += u64::from(accepted.record.is_some());
+        if let Some(over) = &accepted.over {
+            self.release(session, part, now);
+            self.close(part, over.into());
+        }
         Ok(newly)
     }
 
-    /// The reader came to the end of the archive, or could not go on.
-    pub fn end(
+    /// The reader lives, but could not read on.
+    pub fn failed(
         &mut self,
         session: SessionId,
-        warc: WarcId,
+        part: PartId,
         epoch: u32,
-        failure: Option<String>,
-    ) -> Result<(), Fenced> {
-        self.advance(session, warc, epoch, &Progress::default(), 0)?;
+        reason: &str,
+        now: Duration,
+    ) -> Result<Returned, Fenced> {
+        let entry = self.entry(session, part, epoch)?;
+        let judgement = entry.suspicion.failure(entry.frontier);
+        self.note(session, part, reason);
+        self.release(session, part, now);
+        // At the back: a reader that cannot open this archive should not be handed it again at once.
+        Ok(self.give_back(part, judgement, reason, VecDeque::push_back))
+    }
+
+    /// The session is gone: its reader died, or was given up. What it held comes back.
+    pub fn gone(&mut self, session: SessionId, reason: &str, now: Duration) -> Option<(PartId, Returned)> {
+        let &part = self.held.get(&session)?;
+        let entry = &mut self.entries[part as usize];
+        let judgement = if self.draining { Judgement::Again } else { entry.suspicion.death(entry.frontier) };
+        self.note(session, part, reason);
+        self.release(session, part, now);
+        self.speeds.remove(&session);
+        Some((part, self.give_back(part, judgement, reason, VecDeque::push_front)))
+    }
+
+    /// The session gives its lease back, as it was asked to.
+    pub fn revoked(
+        &mut self,
+        session: SessionId,
+        part: PartId,
+        epoch: u32,
+        now: Duration,
+    ) -> Result<Returned, Fenced> {
+        self.entry(session, part, epoch)?.suspicion.revoked();
+        self.release(session, part, now);
+        Ok(self.give_back(part, Judgement::Again, "", VecDeque::push_front))
+    }
+
+    fn entry(&mut self, session: SessionId, part: PartId, epoch: u32) -> Result<&mut Entry, Fenced> {
+        let fenced = Fenced { session, part, epoch };
+        let entry = self.entries.get_mut(part as usize).ok_or(fenced)?;
+        let holds = entry.state == State::Leased(session) && entry.epoch == epoch;
+        if holds || planted(Mutant::ForgottenEpoch) { Ok(entry) } else { Err(fenced) }
+    }
+
+    /// Notes the session's speed; it is free for other work.
+    fn release(&mut self, session: SessionId, part: PartId, now: Duration) {
         self.held.remove(&session);
-        match failure {
-            None => {
-                self.entries[warc as usize].state = State::Done;
-                self.open -= 1;
-            }
-            Some(reason) => self.give_back(session, warc, reason),
+        let entry = &self.entries[part as usize];
+        let (bytes, time) = self.speeds.entry(session).or_default();
+        *bytes += entry.bytes_read - entry.bytes_before;
+        *time += now.saturating_sub(entry.since);
+    }
+
+    fn give_back(
+        &mut self,
+        part: PartId,
+        judgement: Judgement,
+        reason: &str,
+        queue: fn(&mut VecDeque<PartId>, PartId),
+    ) -> Returned {
+        let next = self.entries.len() as PartId;
+        let entry = &mut self.entries[part as usize];
+        entry.epoch += 1;
+        // Meanwhile more may have been accepted, even records behind the place of the cut.
+        let frontier = entry.frontier.offset;
+        let cut = entry.takeover.take().flatten().filter(|&cut| cut > frontier);
+        if judgement == Judgement::GiveUp {
+            let epoch = entry.epoch;
+            self.close(part, State::Failed(reason.to_owned()));
+            return Returned::GivenUp(epoch);
         }
-        Ok(())
+        entry.state = State::Pending;
+        let Some(cut) = cut else {
+            queue(&mut self.pending, part);
+            return Returned::Pending;
+        };
+        // Its own way begins where this one stands: there is a boundary, and the next ones are found from there.
+        let state = PartState {
+            part: next,
+            from: cut,
+            end: entry.end,
+            frontier: entry.frontier,
+            bytes_read: cut,
+            ..PartState::whole(entry.warc)
+        };
+        if !planted(Mutant::CutWithoutEnd) {
+            entry.end = cut;
+        }
+        self.pending.push_front(next);
+        self.pending.push_front(part);
+        self.open_of[entry.warc as usize] += 1;
+        self.open += 1;
+        self.entries.push(Entry::new(&state));
+        Returned::Cut(state)
     }
 
-    /// A session is gone. Gives the archive that it was reading, which is leased again.
-    pub fn gone(&mut self, session: SessionId, reason: &str) -> Option<WarcId> {
-        let warc = self.held.remove(&session)?;
-        self.give_back(session, warc, reason.to_owned());
-        Some(warc)
+    fn close(&mut self, part: PartId, state: State) {
+        let entry = &mut self.entries[part as usize];
+        entry.state = state;
+        let open_of = &mut self.open_of[entry.warc as usize];
+        *open_of -= 1;
+        self.archives_open -= usize::from(*open_of == 0);
+        self.open -= 1;
     }
 
-    fn give_back(&mut self, session: SessionId, warc: WarcId, reason: String) {
-        let entry = &mut self.entries[warc as usize];
+    fn note(&mut self, session: SessionId, part: PartId, reason: &str) {
         self.interrupted += 1;
         if self.interruptions.len() < MAX_INTERRUPTIONS {
-            self.interruptions.push(Interruption {
-                warc,
-                session,
-                at: entry.frontier,
-                reason: reason.clone(),
-            });
-        }
-        entry.epoch += 1;
-        if entry.failures > 0 && entry.failed_at < entry.frontier {
-            entry.failures = 0;
-        }
-        entry.failures += 1;
-        entry.failed_at = entry.frontier;
-        if entry.failures >= MAX_FAILURES {
-            entry.state = State::Failed(reason);
-            self.open -= 1;
-        } else {
-            entry.state = State::Pending;
-            // At the back: a reader that cannot open this archive should not be handed it again at once.
-            self.pending.push_back(warc);
+            let Entry { warc, frontier, .. } = self.entries[part as usize];
+            self.interruptions.push(Interruption { warc, session, at: frontier, reason: reason.to_owned() });
         }
     }
 
-    /// Whether no archive is left to read.
+    /// The lease that should be taken back now, if one should, so that the `idle` sessions get work: the largest rest that
+    /// can be cut in two, else one that an idle session would have done much sooner.
+    pub fn rebalance(&mut self, idle: &[SessionId], now: Duration) -> Option<Takeover> {
+        let held = self.held.values().map(|&part| &self.entries[part as usize]);
+        let underway = held.filter(|entry| entry.takeover.is_some()).count();
+        if idle.is_empty() || underway >= idle.len() || !self.pending.is_empty() || self.draining {
+            return None;
+        }
+        let (part, session, rest) = self
+            .held
+            .iter()
+            .filter_map(|(&session, &part)| {
+                let entry = &self.entries[part as usize];
+                let settled = entry.takeover.is_none()
+                    && entry.suspicion.caution() == (0, false)
+                    && now.saturating_sub(entry.since) >= SETTLED;
+                settled.then(|| (part, session, self.rest(entry)))
+            })
+            .max_by_key(|&(part, _, rest)| (rest, part))?;
+        let cut = if rest / 2 >= self.split_bytes {
+            let entry = &self.entries[part as usize];
+            Some(entry.end.min(self.archives[entry.warc as usize].size) - rest / 2)
+        } else {
+            let fastest = idle.iter().filter_map(|&session| self.speed(session, now)).fold(0.0, f64::max);
+            let speed = self.speed(session, now)?;
+            if speed * MUCH_FASTER > fastest || rest as f64 <= speed * SETTLED.as_secs_f64() {
+                return None;
+            }
+            None
+        };
+        let entry = &mut self.entries[part as usize];
+        entry.takeover = Some(cut);
+        Some(Takeover { session, part, epoch: entry.epoch })
+    }
+
+    /// Bytes of a part that are still to be read, as far as is known.
+    fn rest(&self, entry: &Entry) -> u64 {
+        let end = entry.end.min(self.archives[entry.warc as usize].size);
+        end.saturating_sub(entry.frontier.offset.max(entry.from))
+    }
+
+    /// Bytes a second of a session, with those of the lease that it holds; `None` if it has read nothing yet.
+    fn speed(&self, session: SessionId, now: Duration) -> Option<f64> {
+        let (mut bytes, mut time) = self.speeds.get(&session).copied().unwrap_or_default();
+        if let Some(&part) = self.held.get(&session) {
+            let entry = &self.entries[part as usize];
+            bytes += entry.bytes_read - entry.bytes_before;
+            time += now.saturating_sub(entry.since);
+        }
+        (!time.is_zero()).then(|| bytes as f64 / time.as_secs_f64())
+    }
+
+    /// Hands out no more work. Gives the leases that are to be taken back.
+    pub fn drain(&mut self) -> Vec<Takeover> {
+        self.draining = true;
+        let leases = self.held.iter().map(|(&session, &part)| {
+            let epoch = self.entries[part as usize].epoch;
+            Takeover { session, part, epoch }
+        });
+        leases.collect()
+    }
+
+    /// Whether nothing is left to read, or nothing more is to be.
     pub fn finished(&self) -> bool {
+        self.open == 0 || self.draining && self.held.is_empty()
+    }
+
+    /// Whether every part is over.
+    pub fn all_over(&self) -> bool {
         self.open == 0
     }
 
-    /// Archives that are over, read or given up.
+    /// Archives of which every part is over.
     pub fn archives_over(&self) -> usize {
-        self.entries.len() - self.open
+        self.archives.len() - self.archives_open
     }
 
     /// Records that were handed to the pipeline.
     pub fn delivered(&self) -> u64 {
-        self.entries.iter().map(|entry| entry.delivered).sum()
+        self.delivered
     }
 
     /// Interruptions so far: the first thousand, and the number of all.
     pub fn interruptions(&self) -> (&[Interruption], u64) {
         (&self.interruptions, self.interrupted)
     }
+}
 
-    /// How every archive stands, in the order of the listing.
-    pub fn report(&self) -> Vec<ArchiveReport> {
-        self.entries
-            .iter()
-            .map(|entry| ArchiveReport {
-                archive: entry.archive.clone(),
-                state: entry.state.clone(),
-                bytes_read: entry.bytes_read,
-                account: Account {
-                    seen: entry.delivered + entry.excluded.total(),
-                    excluded: entry.excluded.clone(),
-                    ..Account::default()
-                },
-            })
-            .collect()
+impl Entry {
+    fn new(state: &PartState) -> Entry {
+        Entry {
+            warc: state.warc,
+            from: state.from,
+            end: state.end,
+            state: state.over.as_ref().map_or(State::Pending, State::from),
+            epoch: state.epoch,
+            frontier: state.frontier,
+            bytes_read: state.bytes_read,
+            suspicion: Suspicion::default(),
+            since: Duration::ZERO,
+            bytes_before: state.bytes_read,
+            takeover: None,
+        }
+    }
+}
+
+impl PartState {
+    /// The parts of a run that nobody has begun: one for each of `archives` archives.
+    pub fn all_whole(archives: usize) -> Vec<PartState> {
+        (0..archives as WarcId).map(PartState::whole).collect()
+    }
+
+    /// The same part for a run that goes on with it: in the next epoch, and tried anew if it had been given up.
+    #[must_use]
+    pub fn resumed(mut self) -> PartState {
+        self.epoch += 1;
+        if matches!(self.over, Some(PartOver::Failed(_))) {
+            self.over = None;
+        }
+        self
+    }
+
+    /// Whether it goes to the end of its archive.
+    pub fn is_last(&self) -> bool {
+        self.end == TO_THE_END
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Exclusion;
-
-    fn table(n: usize) -> LeaseTable {
-        LeaseTable::new(
-            (0..n)
-                .map(|i| Archive { name: format!("a{i}").into(), size: 100, etag: String::new() })
-                .collect(),
-        )
-    }
-
-    fn progress(offset: u64, wrong_type: u32) -> Progress {
-        Progress {
-            next: Position { offset, ordinal: 0 },
-            bytes_read: offset,
-            excluded: vec![(Exclusion::WrongWarcType, wrong_type)],
-        }
-    }
-
-    fn lease(offer: Offer) -> Lease {
-        match offer {
-            Offer::Lease(lease) => lease,
-            other => panic!("expected a lease, got {other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_dead_readers_successor_goes_on_at_the_frontier_and_the_dead_one_is_fenced() {
-        let mut table = table(1);
-        let first = lease(table.ready(1));
-        assert_eq!(table.ready(2), Offer::Wait, "the only archive is taken");
-        assert_eq!(table.advance(1, 0, first.epoch, &progress(40, 2), 1), Ok(40));
-        assert_eq!(table.gone(1, "connection lost"), Some(0));
-        let second = lease(table.ready(2));
-        assert_eq!((second.start.offset, second.epoch), (40, 1));
-        let stale = table.advance(1, 0, first.epoch, &progress(50, 9), 1);
-        assert_eq!(stale, Err(Fenced { session: 1, warc: 0, epoch: 0 }));
-        table.advance(2, 0, 1, &progress(100, 1), 1).unwrap();
-        table.end(2, 0, 1, None).unwrap();
-        assert!(table.finished());
-        assert_eq!(table.ready(2), Offer::Finish);
-        let report = &table.report()[0];
-        assert_eq!((report.account.seen, report.account.excluded.total(), report.bytes_read), (5, 3, 100));
-        assert_eq!(report.state, State::Done);
-        let (interruptions, all) = table.interruptions();
-        assert_eq!((interruptions[0].at.offset, all), (40, 1));
-    }
-
-    #[test]
-    fn an_archive_is_given_up_after_three_early_ends_at_the_same_place_only() {
-        let mut table = table(2);
-        for offset in [10, 20, 20, 20] {
-            let lease = loop {
-                let lease = lease(table.ready(1));
-                if lease.warc == 0 {
-                    break lease;
-                }
-                table.end(1, lease.warc, lease.epoch, None).unwrap();
-            };
-            table.advance(1, 0, lease.epoch, &progress(offset, 0), 0).unwrap();
-            table.end(1, 0, lease.epoch, Some(format!("broken at {offset}"))).unwrap();
-        }
-        assert_eq!(table.report()[0].state, State::Failed("broken at 20".into()));
-        assert!(table.finished() && table.archives_over() == 2);
-    }
-
-    #[test]
-    fn a_session_holds_one_lease_at_a_time() {
-        let mut table = table(2);
-        lease(table.ready(1));
-        assert_eq!(table.ready(1), Offer::Wait);
-        assert_eq!(table.gone(7, "never had one"), None);
-        assert!(table.end(1, 1, 0, None).is_err(), "it does not hold the other archive");
-        assert!(table.end(1, 99, 0, None).is_err(), "there is no such archive");
-    }
-}
+mod tests;

@@ -13,19 +13,25 @@ pub mod session;
 pub mod writer;
 
 pub mod batch;
+pub mod books;
 pub mod credit;
 pub mod exclusion;
 pub mod exit;
 pub mod fair;
+pub mod frontier;
+pub mod gate;
 pub mod lease;
 pub mod ledger;
 pub mod message;
 pub mod metrics;
+pub mod mutant;
 pub mod part;
+pub mod patience;
 pub mod port;
+pub mod suspicion;
 pub mod wire;
 
 pub use exclusion::{Exclusion, LegacyCounter};
-pub use message::{Input, Meta, Position, Prepared, RecordKey, WarcId};
+pub use message::{Accepted, Input, Meta, Position, Prepared, RecordKey, WarcId};
 pub use part::{PartId, PartOver, PartState};
 pub use port::{Model, ModelError, Positive, Sink, SinkError};

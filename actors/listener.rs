@@ -7,6 +7,7 @@ use crate::metrics::{ReaderMetrics, SessionMetrics};
 use crate::session::{Session, SessionParts};
 use crate::wire::handshake::{Welcome, admit};
 use crate::wire::{FrameCodec, JobSecret, RECORD_OVERHEAD};
+use crate::writer::Writer;
 use actix::Addr;
 use actix_rt::ArbiterHandle;
 use bytes::Bytes;
@@ -29,7 +30,7 @@ pub struct LinkLimits {
     pub window: u64,
     /// Longest data frame in bytes.
     pub max_record: u32,
-    /// Silence after which a reader is given up.
+    /// Silence, or work without progress, after which a reader is given up.
     pub patience: Duration,
 }
 
@@ -57,6 +58,8 @@ pub struct Listener {
     pub arbiters: Vec<ArbiterHandle>,
     /// Where records go.
     pub interleaver: Addr<Interleaver>,
+    /// Who waits for their verdicts.
+    pub writer: Addr<Writer>,
     /// Where progress goes.
     pub dispatcher: Addr<Dispatcher>,
     /// Figures.
@@ -118,6 +121,8 @@ impl Listener {
             name: format!("{name}@{peer}"),
             window,
             patience,
+            max_record,
+            writer: self.writer.clone(),
             interleaver: self.interleaver.clone(),
             dispatcher: self.dispatcher.clone(),
             metrics: self.metrics.clone(),

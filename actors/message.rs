@@ -2,6 +2,8 @@
 
 use crate::Exclusion;
 use crate::credit::CreditLease;
+use crate::part::{PartId, PartOver};
+use crate::wire::Progress;
 use actix::{Message, Recipient};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -106,9 +108,28 @@ pub struct Prepared {
     pub keep: Bytes,
 }
 
+/// A frame of a lease that the [`session`](crate::session) has accepted: told to the [`writer`](crate::writer) before
+/// the record it came with goes into the pipeline, and to the [`dispatcher`](crate::dispatcher) after.
+#[derive(Clone, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct Accepted {
+    /// The part.
+    pub part: PartId,
+    /// Epoch of the lease.
+    pub epoch: u32,
+    /// Where the record in the frame starts, if there is one.
+    pub record: Option<Position>,
+    /// How far the lease has come with it.
+    pub progress: Progress,
+    /// Set in the last frame of a part.
+    pub over: Option<PartOver>,
+}
+
 /// A record on the GPU node, with the credit that it occupies.
 #[derive(Debug)]
 pub struct Admitted {
+    /// The part by which it came.
+    pub part: PartId,
     /// Which record it is.
     pub key: RecordKey,
     /// The record.

@@ -63,6 +63,8 @@ metrics! {
         delivered: IntCounter("warcdl_records_delivered_total");
         /// Leases that ended before their archive did.
         interruptions: IntCounter("warcdl_lease_interruptions_total");
+        /// Leases taken back because other readers had nothing to do.
+        takeovers: IntCounter("warcdl_lease_takeovers_total");
     }
 
     /// Figures of the sessions, all together.
@@ -73,6 +75,8 @@ metrics! {
         accepted: IntCounter("warcdl_sessions_total");
         /// Connections refused in the handshake.
         refused: IntCounter("warcdl_sessions_refused_total");
+        /// Frames of leases that had been taken back.
+        fenced: IntCounter("warcdl_fenced_frames_total");
         /// Bytes of the data lane received.
         received_bytes: IntCounter("warcdl_link_received_bytes_total");
         /// Bytes of credit that records hold now, all readers together.
@@ -125,8 +129,14 @@ metrics! {
         negatives: IntCounter("warcdl_records_negative_total");
         /// Scored batches that wait for the writer now.
         waiting: IntGauge("warcdl_writer_batches");
-        /// Seconds spent writing positives.
-        write_seconds: Counter("warcdl_writer_seconds_total");
+        /// Records with a verdict, or passed by, that are committed: nothing takes them away any more.
+        committed: IntCounter("warcdl_records_committed_total");
+        /// Positives that wait for the next commit, in bytes of memory.
+        pending_bytes: IntGauge("warcdl_writer_pending_bytes");
+        /// Seconds that a commit took.
+        commit_seconds: Histogram("warcdl_commit_seconds", prometheus::exponential_buckets(0.001, 2.0, 14)?);
+        /// 1 while the disk of the results is full and the run waits for room.
+        disk_full: IntGauge("warcdl_disk_full");
     }
 
     /// The readers' own figures, summed over all readers; they come over the data link.
@@ -206,11 +216,13 @@ pub enum ReaderFigure {
     CpuMicros,
     /// Largest resident memory in bytes.
     PeakMemory,
+    /// Signs of life of the worker: pieces fetched, attempts to fetch, records read.
+    Pulse,
 }
 
 impl ReaderFigure {
     /// Number of figures.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 }
 
 impl ReaderMetrics {

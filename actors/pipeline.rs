@@ -4,22 +4,24 @@
 //!
 //! ```text
 //! listener ─▶ session* ─▶ interleaver ─▶ batcher* ─▶ inference* ─▶ writer
+//!                 ├──── what was accepted ───────────────────────────▶ writer
 //!                 └────▶ dispatcher ── end of the stream ──▶ interleaver, writer
 //! ```
 
 use crate::batch::BatchRules;
 use crate::batcher::Batcher;
-use crate::dispatcher::{Dispatcher, Reading, Report};
+use crate::dispatcher::{Dispatcher, Drain, Reading, Report};
 use crate::exit::{Fault, FaultSender};
 use crate::inference::Inference;
 use crate::interleaver::Interleaver;
-use crate::lease::{Archive, Interruption, LeaseTable, State};
+use crate::lease::{Archive, Interruption, LeaseTable};
 use crate::ledger::{Account, Imbalance};
 use crate::listener::{LinkLimits, Listener};
 use crate::metrics::Metrics;
+use crate::part::{PartOver, PartState};
 use crate::port::{Model, Sink};
 use crate::wire::JobSecret;
-use crate::writer::{Decision, Stop, Verdicts, Writer, WriterParts, Written};
+use crate::writer::{CommitRules, Decision, Stop, Writer, WriterParts, Written};
 use actix::{Actor, Addr};
 use actix_rt::{Arbiter, ArbiterHandle};
 use bytes::Bytes;
@@ -27,24 +29,34 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Threads that receive and decode frames.
 const SESSION_THREADS: usize = 2;
 /// How long readers that were told to finish may take to close.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a run that is stopped goes on scoring what has arrived.
+const DRAIN: Duration = Duration::from_secs(6);
+/// How long its last commit may take from then on.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
 
 /// What a run is made of.
 pub struct Plan {
     /// The archives, in the order in which they are handed out.
     pub archives: Vec<Archive>,
+    /// Their parts as they stand; [`PartState::all_whole`] for a run that begins.
+    pub parts: Vec<PartState>,
+    /// A part is cut in two for idle readers only if both halves have so many bytes.
+    pub split_bytes: u64,
     /// One a device.
     pub models: Vec<Box<dyn Model>>,
     /// Where positives go.
     pub sink: Box<dyn Sink>,
     /// What a score means.
     pub decision: Decision,
+    /// When results are committed.
+    pub commit: CommitRules,
     /// When batches close.
     pub batch: BatchRules,
     /// Limits of the readers' connections.
@@ -78,6 +90,19 @@ pub struct Pipeline {
     arbiters: Vec<Arbiter>,
     /// Closed when the last session is gone.
     sessions: mpsc::Receiver<Infallible>,
+    archives: Vec<Archive>,
+    stopped: watch::Sender<bool>,
+}
+
+/// How an archive stands at the end of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArchiveState {
+    /// Every record has its verdict.
+    Done,
+    /// Given up before its end, for this reason.
+    Failed(String),
+    /// The run was stopped before.
+    Unfinished,
 }
 
 /// One archive at the end of a run.
@@ -86,13 +111,11 @@ pub struct ArchiveOutcome {
     /// The archive.
     pub archive: Archive,
     /// Read to its end, given up, or cut off by the end of the run.
-    pub state: State,
+    pub state: ArchiveState,
     /// Bytes of the stored file that were read.
     pub bytes_read: u64,
-    /// What became of its records.
+    /// What became of its records; committed.
     pub account: Account,
-    /// Records that were sent and have no verdict, because the run was stopped.
-    pub unscored: u64,
 }
 
 /// What a run left.
@@ -102,8 +125,8 @@ pub struct Outcome {
     pub archives: Vec<ArchiveOutcome>,
     /// The sum of their accounts.
     pub total: Account,
-    /// Records without a verdict.
-    pub unscored: u64,
+    /// Records that arrived and are not committed, because the run was stopped: they will be read again.
+    pub uncommitted: u64,
     /// Leases that ended before their archive did: the first thousand.
     pub interruptions: Vec<Interruption>,
     /// How many there were.
@@ -113,24 +136,20 @@ pub struct Outcome {
 impl Outcome {
     /// Whether every archive was read to its end and every record has its verdict.
     pub fn complete(&self) -> bool {
-        self.unscored == 0 && self.archives.iter().all(|archive| archive.state == State::Done)
+        self.archives.iter().all(|archive| archive.state == ArchiveState::Done)
     }
 
-    /// Checks the conservation law for every archive. Records without a verdict count on the right side.
+    /// Checks the conservation law for every archive.
     pub fn check(&self) -> Result<(), Imbalance> {
-        for archive in &self.archives {
-            let mut account = archive.account.clone();
-            account.seen -= archive.unscored;
-            account.check()?;
-        }
-        Ok(())
+        self.archives.iter().try_for_each(|archive| archive.account.check())
     }
 }
 
 impl Pipeline {
     /// Starts every actor and listens.
     pub fn start(plan: Plan) -> Result<Pipeline, StartError> {
-        let Plan { archives, models, sink, decision, batch, limits, socket, secret, job, metrics } = plan;
+        let Plan { archives, parts, split_bytes, models, sink, decision, commit, batch, limits, .. } = plan;
+        let Plan { socket, secret, job, metrics, .. } = plan;
         let address = socket.local_addr()?;
         let (faults, fault_receiver) = FaultSender::channel();
         let (written, written_receiver) = oneshot::channel();
@@ -142,7 +161,9 @@ impl Pipeline {
             let parts = WriterParts {
                 sink,
                 decision,
+                commit,
                 archives: archives.clone().into(),
+                parts: parts.clone(),
                 metrics: metrics.writer.clone(),
                 funnel: metrics.dispatcher.clone(),
                 faults: faults.clone(),
@@ -164,7 +185,7 @@ impl Pipeline {
             Batcher::new(index, batch, interleaver.clone(), inference, metrics.batcher.clone(), &faults)
                 .start();
         }
-        let table = LeaseTable::new(archives);
+        let table = LeaseTable::new(archives.clone(), &parts, split_bytes);
         let dispatcher =
             Dispatcher::new(table, interleaver.clone(), writer.clone(), metrics.dispatcher.clone(), &faults)
                 .start();
@@ -178,6 +199,7 @@ impl Pipeline {
             limits,
             arbiters: session_threads.iter().map(Arbiter::handle).collect::<Vec<ArbiterHandle>>(),
             interleaver,
+            writer: writer.clone(),
             dispatcher: dispatcher.clone(),
             metrics: metrics.session.clone(),
             reader_metrics: metrics.reader,
@@ -195,6 +217,8 @@ impl Pipeline {
             faults: fault_receiver,
             arbiters,
             sessions,
+            archives,
+            stopped: watch::Sender::new(false),
         })
     }
 
@@ -203,13 +227,23 @@ impl Pipeline {
         self.address
     }
 
-    /// A handle that ends the run early: what is scored is stored, the rest is told.
+    /// A handle that ends the run early.
     pub fn stopper(&self) -> Stopper {
-        Stopper { writer: self.writer.clone() }
+        Stopper { dispatcher: self.dispatcher.clone(), stopped: self.stopped.clone() }
     }
 
     /// Runs to the end: of the archives, by [`Stopper`], or by a fault. Sessions are closed when it returns.
     pub async fn wait(mut self) -> Result<Outcome, Fault> {
+        let writer = self.writer.clone();
+        let mut stopped = self.stopped.subscribe();
+        let too_late = async {
+            if stopped.wait_for(|&stopped| stopped).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(DRAIN).await;
+            writer.do_send(Stop);
+            tokio::time::sleep(LAST_COMMIT).await;
+        };
         let ended = tokio::select! {
             biased;
             Some(fault) = self.faults.recv() => Err(fault),
@@ -218,60 +252,63 @@ impl Pipeline {
                 // The writer dropped its end: it has reported why, or panicked.
                 Err(_) => Err(self.faults.recv().await.unwrap_or(Fault::Panicked { actor: "writer" })),
             },
+            () = too_late => Err(Fault::StuckStopping),
         };
         let report = self.dispatcher.send(Report).await;
         self.listener.abort();
-        if ended.as_ref().is_ok_and(|written| written.complete) {
+        if ended.is_ok() {
             // Readers have been told to finish; one that hangs must not hold up the end of the run.
-            let _ = tokio::time::timeout(FAREWELL, self.sessions.recv()).await;
+            let patience = if *self.stopped.borrow() { LAST_COMMIT } else { FAREWELL };
+            let _ = tokio::time::timeout(patience, self.sessions.recv()).await;
         }
         for arbiter in &self.arbiters {
             arbiter.stop();
         }
         let written = ended?;
         let reading = report.map_err(|_| Fault::Panicked { actor: "dispatcher" })?;
-        Ok(outcome(reading, written))
+        Ok(outcome(self.archives, reading, written))
     }
 }
 
 /// See [`Pipeline::stopper`].
 #[derive(Clone)]
 pub struct Stopper {
-    writer: Addr<Writer>,
+    dispatcher: Addr<Dispatcher>,
+    stopped: watch::Sender<bool>,
 }
 
 impl Stopper {
-    /// Ends the run.
+    /// Ends the run: no more work is handed out, what has arrived is scored as far as time allows, and committed.
     pub fn stop(&self) {
-        self.writer.do_send(Stop);
+        self.dispatcher.do_send(Drain);
+        self.stopped.send_replace(true);
     }
 }
 
-/// Joins the readers' books with the writer's.
-fn outcome(reading: Reading, written: Written) -> Outcome {
-    let Reading { archives, interruptions, interrupted } = reading;
-    let mut verdicts: Verdicts = written.verdicts;
-    let archives: Vec<ArchiveOutcome> = archives
+/// The books by archive.
+fn outcome(archives: Vec<Archive>, reading: Reading, written: Written) -> Outcome {
+    let Reading { interruptions, interrupted, .. } = reading;
+    let mut archives: Vec<ArchiveOutcome> = archives
         .into_iter()
-        .zip(0..)
-        .map(|(report, warc)| {
-            let scored = verdicts.remove(&warc).unwrap_or_default();
-            let delivered = report.account.seen - report.account.excluded.total();
-            let mut account = report.account;
-            account.positives = scored.positives;
-            account.negatives = scored.negatives;
-            account.excluded += &scored.excluded;
-            ArchiveOutcome {
-                archive: report.archive,
-                state: report.state,
-                bytes_read: report.bytes_read,
-                account,
-                unscored: delivered - scored.seen,
-            }
+        .map(|archive| ArchiveOutcome {
+            archive,
+            state: ArchiveState::Done,
+            bytes_read: 0,
+            account: Account::default(),
         })
         .collect();
+    for part in &written.parts {
+        let archive = &mut archives[part.warc as usize];
+        archive.account += &part.account;
+        archive.bytes_read += part.bytes_read.min(part.end).saturating_sub(part.from);
+        archive.state = match (&archive.state, &part.over) {
+            (ArchiveState::Failed(reason), _) => ArchiveState::Failed(reason.clone()),
+            (_, Some(PartOver::Failed(reason))) => ArchiveState::Failed(reason.clone()),
+            (_, None) => ArchiveState::Unfinished,
+            (state, Some(PartOver::Done)) => state.clone(),
+        };
+    }
     let mut total = Account::default();
     archives.iter().for_each(|archive| total += &archive.account);
-    let unscored = archives.iter().map(|archive| archive.unscored).sum();
-    Outcome { archives, total, unscored, interruptions, interrupted }
+    Outcome { archives, total, uncommitted: written.uncommitted, interruptions, interrupted }
 }

@@ -2,20 +2,39 @@
 
 use crate::Exclusion;
 use crate::message::{Input, Meta, Position, Prepared, RecordKey};
+use crate::part::PartState;
 use crate::wire::Lease;
 use bytes::Bytes;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Opens archives; lives on the worker thread of a reader process.
 pub trait Source: Send {
-    /// The records of `lease`, from its start position to the end of the archive.
-    fn open(&mut self, lease: &Lease) -> Result<Box<dyn RecordStream + '_>, SourceError>;
+    /// The records of `lease`: read from its start position on, told from its `from` to its `end`. The first one is told
+    /// as [`Exclusion::Quarantined`] if the lease says to pass it over. Whatever takes time beats the pulse.
+    fn open(&mut self, lease: &Lease, pulse: &Pulse) -> Result<Box<dyn RecordStream + '_>, SourceError>;
 }
 
-/// The records of one archive, in its order.
+/// Signs of life of a reader's worker: without any for too long, it is taken to hang, and its lease goes to another.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// A piece was fetched, an attempt to fetch begun, a record read.
+    pub fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Beats so far.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The records of one lease, in the order of the archive.
 pub trait RecordStream {
-    /// The next record; `None` at the end of the archive. After an error the stream is over.
+    /// The next record; `None` at the end of the lease. After an error the stream is over.
     fn next(&mut self) -> Result<Option<Step>, SourceError>;
 }
 
@@ -71,20 +90,30 @@ pub struct Positive {
     pub label: Arc<str>,
 }
 
-/// Stores positives.
+/// Stores positives, and with them how far the run has come: all of a commit or nothing of it.
 pub trait Sink: Send {
-    /// Takes one positive.
+    /// Takes one positive into the next commit. Nothing is written yet.
     fn put(&mut self, positive: &Positive) -> Result<(), SinkError>;
-    /// Makes everything put so far durable under its final name.
-    fn finish(&mut self) -> Result<(), SinkError>;
+
+    /// Bytes that wait for the next commit.
+    fn pending_bytes(&self) -> u64;
+
+    /// Makes everything put so far durable, and that the given parts stand as they do. After [`SinkError::Full`] the same
+    /// commit may be tried again; after any other error nothing may.
+    fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError>;
+
+    /// The last commit, after which everything has its final name.
+    fn finish(&mut self, parts: &[PartState]) -> Result<(), SinkError>;
 }
 
 /// A result cannot be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}", path.display())]
-pub struct SinkError {
-    /// The file or folder.
-    pub path: PathBuf,
-    /// Why.
-    pub source: std::io::Error,
+#[allow(missing_docs)]
+pub enum SinkError {
+    /// The disk is full; everything committed is intact.
+    #[error("no room on the disk to write {}", path.display())]
+    Full { path: PathBuf },
+    /// The file or folder cannot be written or synced; everything committed is intact.
+    #[error("cannot write {}: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
 }

@@ -10,7 +10,8 @@ use crate::credit::Window;
 use crate::ledger::Tally;
 use crate::message::Position;
 use crate::metrics::ReaderFigure;
-use crate::port::Source;
+use crate::part::PartId;
+use crate::port::{Pulse, Source};
 use crate::wire::codec::Received;
 use crate::wire::handshake::{Welcome, introduce};
 use crate::wire::{
@@ -93,8 +94,20 @@ where
     framed.set_backpressure_boundary(WRITE_BUFFER);
     let figures = Arc::new(Figures::default());
     let (leases, lease_queue) = bounded(1);
+    let (go, goes) = bounded(1);
     let (frames, frame_queue) = mpsc::channel(QUEUE);
-    let worker = Worker { source, max_record, leases: lease_queue, frames, figures: Arc::clone(&figures) };
+    let pulse = Pulse::default();
+    let fence = Arc::new(Fence::default());
+    let worker = Worker {
+        source,
+        max_record,
+        leases: lease_queue,
+        goes,
+        fence: Arc::clone(&fence),
+        frames,
+        figures: Arc::clone(&figures),
+        pulse: pulse.clone(),
+    };
     let worker = thread::Builder::new()
         .name("worker".into())
         // Recursive parsers get room; their depth is limited all the same.
@@ -107,13 +120,14 @@ where
         let (sink, stream) = framed.split();
         ctx.add_stream(stream);
         let credit = Rc::new(Credit { window: RefCell::new(Window::new(granted)), more: Notify::new() });
-        let pump = Pump { sink, frames: frame_queue, credit: Rc::clone(&credit), figures, process };
+        let pump = Pump { sink, frames: frame_queue, credit: Rc::clone(&credit), figures, pulse, process };
         ctx.spawn(actix::fut::wrap_future::<_, Reader>(pump.run()).map(|result, reader, ctx| {
             reader.end(ctx, result.and(Err(ReaderError::Worker)));
         }));
         Reader {
             credit,
-            leases: Some(leases),
+            work: Some((leases, go)),
+            fence,
             finished: false,
             last_heard: Instant::now(),
             ended: Some(ended),
@@ -136,7 +150,9 @@ struct Credit {
 /// The actor.
 struct Reader {
     credit: Rc<Credit>,
-    leases: Option<Sender<Lease>>,
+    /// Leases for the worker, and leave to begin a record that was announced.
+    work: Option<(Sender<Lease>, Sender<()>)>,
+    fence: Arc<Fence>,
     finished: bool,
     last_heard: Instant,
     ended: Option<oneshot::Sender<Result<(), ReaderError>>>,
@@ -148,7 +164,7 @@ impl Reader {
             // Whoever asked may have given up.
             let _ = ended.send(result);
         }
-        self.leases = None;
+        self.work = None;
         ctx.stop();
     }
 
@@ -160,8 +176,20 @@ impl Reader {
             }
             Frame::Lease(lease) => {
                 // One lease at a time: the queue of one has room.
-                if self.leases.as_ref().is_some_and(|leases| leases.try_send(lease).is_err()) {
+                if self.work.as_ref().is_some_and(|(leases, _)| leases.try_send(lease).is_err()) {
                     return Err(WireError::OutOfOrder { frame: "LEASE" });
+                }
+            }
+            Frame::Go => {
+                if self.work.as_ref().is_some_and(|(_, go)| go.try_send(()).is_err()) {
+                    return Err(WireError::OutOfOrder { frame: "GO" });
+                }
+            }
+            Frame::Fence { part, epoch } => {
+                self.fence.set(part, epoch);
+                // The worker may be waiting for leave to begin a record.
+                if let Some((_, go)) = &self.work {
+                    let _ = go.try_send(());
                 }
             }
             Frame::Finish => self.finished = true,
@@ -199,12 +227,32 @@ impl StreamHandler<Result<Received, WireError>> for Reader {
     }
 }
 
+/// The lease that was taken back last.
+#[derive(Debug, Default)]
+struct Fence(AtomicU64);
+
+impl Fence {
+    /// A part and an epoch in one number, and never zero.
+    fn number(part: PartId, epoch: u32) -> u64 {
+        (u64::from(part) << 32 | u64::from(epoch)).wrapping_add(1)
+    }
+
+    fn set(&self, part: PartId, epoch: u32) {
+        self.0.store(Fence::number(part, epoch), Ordering::Release);
+    }
+
+    fn is_set(&self, lease: &Lease) -> bool {
+        self.0.load(Ordering::Acquire) == Fence::number(lease.part, lease.epoch)
+    }
+}
+
 /// The sending task.
 struct Pump<S> {
     sink: S,
     frames: mpsc::Receiver<Frame>,
     credit: Rc<Credit>,
     figures: Arc<Figures>,
+    pulse: Pulse,
     process: ProcessFigures,
 }
 
@@ -266,6 +314,7 @@ where
         let (cpu, peak_memory) = (self.process)();
         self.figures.set(ReaderFigure::CpuMicros, cpu.as_micros() as u64);
         self.figures.set(ReaderFigure::PeakMemory, peak_memory);
+        self.figures.set(ReaderFigure::Pulse, self.pulse.count());
         self.sink.send(Frame::Stats(self.figures.stats())).await?;
         Ok(())
     }
@@ -298,8 +347,11 @@ struct Worker {
     source: Box<dyn Source>,
     max_record: u32,
     leases: Receiver<Lease>,
+    goes: Receiver<()>,
+    fence: Arc<Fence>,
     frames: mpsc::Sender<Frame>,
     figures: Arc<Figures>,
+    pulse: Pulse,
 }
 
 /// The other end of the queue is gone: so is the connection.
@@ -317,19 +369,36 @@ impl Worker {
         }
     }
 
-    /// Reads one archive to its end, or to the first error.
+    /// Reads one part to its end, to the first error, or until the lease is taken back.
     fn read(&mut self, lease: &Lease) -> Result<(), Disconnected> {
-        let Worker { source, max_record, frames, figures, .. } = self;
+        let Worker { source, max_record, goes, fence, frames, figures, pulse, .. } = self;
+        let Lease { part, epoch, mut careful, .. } = *lease;
+        // A leave that was given to the last lease.
+        let _ = goes.try_recv();
         let mut log = ProgressLog::new(lease);
         let start = Instant::now();
-        let opened = source.open(lease);
+        let opened = source.open(lease, pulse);
         figures.add_time(ReaderFigure::WorkMicros, start);
         let failure = match opened {
             Err(error) => Some(error.message),
             Ok(mut stream) => loop {
+                if fence.is_set(lease) {
+                    break None;
+                }
+                if careful > 0 {
+                    careful -= 1;
+                    send(frames, figures, Frame::Attempt { part, epoch, progress: log.take() })?;
+                    let start = Instant::now();
+                    goes.recv().map_err(|_| Disconnected)?;
+                    figures.add_time(ReaderFigure::BlockedMicros, start);
+                    if fence.is_set(lease) {
+                        break None;
+                    }
+                }
                 let start = Instant::now();
                 let step = stream.next();
                 figures.add_time(ReaderFigure::WorkMicros, start);
+                pulse.beat();
                 let step = match step {
                     Ok(Some(step)) => step,
                     Ok(None) => break None,
@@ -341,9 +410,8 @@ impl Worker {
                 match step.outcome {
                     Err(reason) => log.exclude(reason),
                     Ok(prepared) => {
-                        let Lease { warc, epoch, .. } = *lease;
                         let mut record =
-                            RecordFrame { warc, epoch, at: step.at, progress: Progress::default(), prepared };
+                            RecordFrame { part, epoch, at: step.at, progress: Progress::default(), prepared };
                         let bound = 1 + record.encoded_len() + log.encoded_bound();
                         if bound > *max_record as usize {
                             log.exclude(Exclusion::RecordTooLarge);
@@ -355,12 +423,11 @@ impl Worker {
                     }
                 }
                 if log.is_due() {
-                    let Lease { warc, epoch, .. } = *lease;
-                    send(frames, figures, Frame::Progress { warc, epoch, progress: log.take() })?;
+                    send(frames, figures, Frame::Progress { part, epoch, progress: log.take() })?;
                 }
             },
         };
-        let end = LeaseEnd { warc: lease.warc, epoch: lease.epoch, progress: log.take(), failure };
+        let end = LeaseEnd { part, epoch, progress: log.take(), failure };
         send(frames, figures, Frame::LeaseEnd(end))
     }
 }

@@ -1,21 +1,24 @@
 //! The session: one connected reader, on the GPU node.
 //!
-//! It checks every frame of the data lane against its lease and its credit, passes records to the interleaver and progress
-//! to the dispatcher, in this order, so that the dispatcher never knows of a record that is not in the pipeline. The
-//! session is the only one that ends its lease: what it has accepted when it stops is exactly what its successor will not
-//! read again.
+//! It checks every frame of the data lane against its lease ([`Gate`]) and its credit. What is accepted it tells the writer,
+//! which will wait for the verdict, then passes the record to the interleaver, then tells the dispatcher: so nobody hears of
+//! a record before those who need to know. The session is the only one that ends its lease, be it that its reader is gone
+//! or that the dispatcher wants the lease back: what it has accepted by then is exactly what the successor will not read.
 //!
 //! The writing half is a task of its own ([`send`]), so that grants and heartbeats leave however busy the mailbox is.
 
 use crate::credit::Issuer;
-use crate::dispatcher::{Advanced, Dispatcher, Gone, Ready, Work};
+use crate::dispatcher::{Advanced, Dispatcher, Ending, Gone, Ready, Work, Yielded};
 use crate::exit::{FaultSender, Vital};
+use crate::gate::{Gate, Held, Passed};
 use crate::interleaver::{Arrived, Interleaver};
 use crate::lease::SessionId;
-use crate::message::{Admitted, Position, RecordKey, WarcId};
-use crate::metrics::{ReaderMetrics, SessionMetrics};
+use crate::message::{Accepted, Admitted};
+use crate::metrics::{ReaderFigure, ReaderMetrics, SessionMetrics};
+use crate::patience::{GivenUp, Patience};
 use crate::wire::codec::Received;
-use crate::wire::{Frame, FrameCodec, Progress, Stats, WireError};
+use crate::wire::{Frame, FrameCodec, Lease, Stats, WireError};
+use crate::writer::Writer;
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, StreamHandler};
 use futures_util::{SinkExt, StreamExt};
 use std::cell::RefCell;
@@ -30,10 +33,8 @@ use tokio_util::codec::Framed;
 const GRANT_EVERY: Duration = Duration::from_millis(20);
 /// The node's heartbeat.
 const PING_EVERY: Duration = Duration::from_secs(5);
-/// Longest reason for an early end that is kept, in characters.
-const MAX_REASON: usize = 500;
-/// Frames to the reader that may queue: one lease and the end; grants and pings are made by the sending task itself.
-const OUTBOX: usize = 8;
+/// Frames to the reader that may queue: a lease, a fence, a go, the end; grants and pings are made by the sending task.
+const OUTBOX: usize = 16;
 
 /// What a session is made of.
 #[derive(Clone)]
@@ -44,10 +45,14 @@ pub struct SessionParts {
     pub name: String,
     /// Bytes of the reader's window.
     pub window: u64,
-    /// Silence after which the reader is given up.
+    /// Silence, or work without progress, after which the reader is given up.
     pub patience: Duration,
+    /// Longest data frame in bytes.
+    pub max_record: u32,
     /// Where records go.
     pub interleaver: Addr<Interleaver>,
+    /// Who waits for their verdicts.
+    pub writer: Addr<Writer>,
     /// Where progress goes.
     pub dispatcher: Addr<Dispatcher>,
     /// The sessions' figures.
@@ -60,22 +65,15 @@ pub struct SessionParts {
     pub alive: mpsc::Sender<Infallible>,
 }
 
-/// The lease that the reader works on.
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    warc: WarcId,
-    epoch: u32,
-    frontier: Position,
-}
-
 /// The actor.
 pub struct Session {
     parts: SessionParts,
     issuer: Rc<RefCell<Issuer>>,
     outbox: mpsc::Sender<Frame>,
-    held: Option<Held>,
+    gate: Gate,
     stats: Vec<u64>,
-    last_heard: Instant,
+    start: Instant,
+    patience: Patience,
     finishing: bool,
     end_reason: String,
     _vital: Vital,
@@ -99,13 +97,15 @@ impl Session {
                 }
             }));
             let vital = parts.faults.vital("session");
+            let patience = Patience::new(parts.patience, Duration::ZERO);
             Session {
                 parts,
                 issuer,
                 outbox,
-                held: None,
+                gate: Gate::default(),
                 stats: Vec::new(),
-                last_heard: Instant::now(),
+                start: Instant::now(),
+                patience,
                 finishing: false,
                 end_reason: String::new(),
                 _vital: vital,
@@ -135,79 +135,73 @@ impl Session {
         } else {
             None
         };
-        match frame {
-            Frame::Ready if self.held.is_none() => {
+        let now = self.start.elapsed();
+        match self.gate.receive(frame)? {
+            Passed::Ready => {
                 let ready = Ready { session: self.parts.id, answer: address.recipient() };
                 self.parts.dispatcher.do_send(ready);
             }
-            Frame::Stats(Stats(stats)) => {
+            Passed::Stats(Stats(stats)) => {
                 self.parts.reader_metrics.add(&self.stats, &stats);
+                self.patience.pulse(stats.get(ReaderFigure::Pulse as usize).copied().unwrap_or(0), now);
                 self.stats = stats;
             }
-            Frame::Record(record) => {
-                let record = *record;
-                let held = self.check_lease("RECORD", record.warc, record.epoch, record.progress.next)?;
-                if record.at < held.frontier || record.at >= record.progress.next {
-                    return Err(WireError::BadValue {
-                        frame: "RECORD",
-                        field: "at",
-                        value: record.at.offset,
-                    });
-                }
+            Passed::Record(accepted, key, prepared) => {
                 let Some(credit) = credit else { return Err(WireError::OutOfOrder { frame: "RECORD" }) };
-                let key = RecordKey { warc: record.warc, position: record.at };
+                self.patience.moved(now);
+                self.parts.writer.do_send(accepted.clone());
                 self.parts.interleaver.do_send(Arrived {
                     session: self.parts.id,
-                    record: Admitted { key, prepared: record.prepared, credit },
+                    record: Admitted { part: accepted.part, key, prepared: *prepared, credit },
                 });
-                self.advance(held, record.progress, 1, None);
+                self.tell(accepted, Ending::None);
             }
-            Frame::Progress { warc, epoch, progress } => {
-                let held = self.check_lease("PROGRESS", warc, epoch, progress.next)?;
-                self.advance(held, progress, 0, None);
+            Passed::Progress(accepted) => {
+                self.patience.moved(now);
+                self.parts.writer.do_send(accepted.clone());
+                self.tell(accepted, Ending::None);
             }
-            Frame::LeaseEnd(end) => {
-                let held = self.check_lease("LEASE_END", end.warc, end.epoch, end.progress.next)?;
-                let failure = end.failure.map(|reason| {
-                    // It will be logged and printed: what could steer a terminal stays out.
-                    reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
-                });
-                self.advance(held, end.progress, 0, Some(failure));
-                self.held = None;
+            Passed::Attempt(accepted) => {
+                self.patience.moved(now);
+                self.parts.writer.do_send(accepted.clone());
+                // The dispatcher is told before the reader: it must know whom to blame.
+                self.tell(accepted, Ending::Attempt);
+                self.say(Frame::Go)?;
             }
-            other => return Err(WireError::OutOfOrder { frame: other.frame_type().name() }),
+            Passed::Failed(accepted, reason) => {
+                self.patience.moved(now);
+                self.parts.writer.do_send(accepted.clone());
+                self.tell(accepted, Ending::Failed(reason));
+            }
+            Passed::Fenced => self.parts.metrics.fenced.inc(),
         }
         Ok(())
     }
 
-    fn check_lease(
-        &self,
-        frame: &'static str,
-        warc: WarcId,
-        epoch: u32,
-        next: Position,
-    ) -> Result<Held, WireError> {
-        match self.held {
-            Some(held) if (held.warc, held.epoch) == (warc, epoch) => {
-                if next < held.frontier {
-                    return Err(WireError::BadValue { frame, field: "next", value: next.offset });
-                }
-                Ok(held)
-            }
-            _ => Err(WireError::OutOfOrder { frame }),
-        }
+    fn tell(&self, accepted: Accepted, ending: Ending) {
+        self.parts.dispatcher.do_send(Advanced { session: self.parts.id, accepted, ending });
     }
 
-    fn advance(&mut self, held: Held, progress: Progress, delivered: u64, ended: Option<Option<String>>) {
-        self.held = Some(Held { frontier: progress.next, ..held });
-        self.parts.dispatcher.do_send(Advanced {
-            session: self.parts.id,
-            warc: held.warc,
-            epoch: held.epoch,
-            progress,
-            delivered,
-            ended,
-        });
+    fn say(&self, frame: Frame) -> Result<(), WireError> {
+        // Full: the reader does not take what it is sent.
+        let name = frame.frame_type().name();
+        self.outbox.try_send(frame).map_err(|_| WireError::NotTaken { frame: name })
+    }
+
+    /// Gives the reader up if it is silent or stuck.
+    fn watch(&mut self, ctx: &mut Context<Self>) {
+        let issuer = self.issuer.borrow();
+        let may_send = issuer.available() >= u64::from(self.parts.max_record);
+        drop(issuer);
+        let limit = self.parts.patience.as_secs_f64();
+        let reason = match self.patience.check(self.start.elapsed(), self.gate.held().is_some(), may_send) {
+            None => return,
+            Some(GivenUp::Silent) => format!("silent for more than {limit} s (transport.progress_timeout_s)"),
+            Some(GivenUp::Stuck) => {
+                format!("no progress for more than {limit} s (transport.progress_timeout_s)")
+            }
+        };
+        self.end(ctx, reason);
     }
 }
 
@@ -220,12 +214,7 @@ impl Actor for Session {
         metrics.accepted.inc();
         metrics.credit_window.add(self.parts.window as i64);
         tracing::info!(session = self.parts.id, reader = %self.parts.name, "reader connected");
-        ctx.run_interval(self.parts.patience / 4, |session, ctx| {
-            if session.last_heard.elapsed() > session.parts.patience {
-                let patience = session.parts.patience.as_secs();
-                session.end(ctx, format!("silent for more than {patience} s (transport.progress_timeout_s)"));
-            }
-        });
+        ctx.run_interval(self.parts.patience / 4, Session::watch);
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
@@ -243,7 +232,7 @@ impl StreamHandler<Result<Received, WireError>> for Session {
         if !self.end_reason.is_empty() {
             return;
         }
-        self.last_heard = Instant::now();
+        self.patience.heard(self.start.elapsed());
         if let Err(error) = received.and_then(|received| self.receive(received, ctx.address())) {
             self.end(ctx, error.to_string());
         }
@@ -259,18 +248,28 @@ impl Handler<Work> for Session {
     type Result = ();
 
     fn handle(&mut self, work: Work, ctx: &mut Context<Self>) {
-        let frame = match work {
-            Work::Lease(lease) => {
-                self.held = Some(Held { warc: lease.warc, epoch: lease.epoch, frontier: lease.start });
-                Frame::Lease(lease)
+        let said = match work {
+            Work::Lease(warc, lease) => {
+                let Lease { part, epoch, start: frontier, .. } = lease;
+                self.gate.lease(Held { warc, part, epoch, frontier });
+                self.patience.moved(self.start.elapsed());
+                self.say(Frame::Lease(lease))
+            }
+            Work::Revoke { part, epoch } => {
+                if !self.gate.fence(part, epoch) {
+                    // It ended by itself, and the dispatcher knows.
+                    return;
+                }
+                self.parts.dispatcher.do_send(Yielded { session: self.parts.id, part, epoch });
+                self.say(Frame::Fence { part, epoch })
             }
             Work::Finish => {
                 self.finishing = true;
-                Frame::Finish
+                self.say(Frame::Finish)
             }
         };
-        if self.outbox.try_send(frame).is_err() {
-            self.end(ctx, "the reader does not take what it is sent".to_owned());
+        if let Err(error) = said {
+            self.end(ctx, error.to_string());
         }
     }
 }

@@ -9,8 +9,11 @@
 //!   PROOF      proof                   ──▶
 //!              ◀── WELCOME  session, window, job      or REFUSED, with a reason, at any of these steps
 //!   READY                              ──▶            "give me work"
-//!              ◀── LEASE  warc, epoch, start          (or nothing yet, or FINISH)
+//!              ◀── LEASE  part, epoch, start          (or nothing yet, or FINISH)
 //!   RECORD*, PROGRESS*, LEASE_END      ──▶            the data lane: each frame spends its length in credit
+//!   ATTEMPT                            ──▶            only where readers died before: "I begin the next record",
+//!              ◀── GO                                 and it is not begun before the node knows
+//!              ◀── FENCE  part, epoch                 the lease is over; the reader drops it and is READY again
 //!              ◀── GRANT  up to byte X                whenever a quarter of the window is free, or 20 ms have passed
 //!   STATS                              ──▶            each second: the reader's own figures, and its heartbeat
 //!              ◀── PING                               each 5 s: the node's heartbeat
@@ -31,7 +34,7 @@ pub use frame::{Frame, FrameType, Lease, LeaseEnd, Progress, RecordFrame, Stats}
 pub use handshake::{HandshakeError, JobSecret};
 
 /// Version of the conversation. Both sides must agree.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 /// Version of the record layout ([`record`]). Both sides must agree.
 pub const RECORD_SCHEMA: u16 = 1;
 /// Longest frame that is read from a peer that has not proved the secret, in bytes.
@@ -89,6 +92,12 @@ pub enum WireError {
     /// A frame that may not come now.
     #[error("{frame} frame out of order")]
     OutOfOrder {
+        /// The frame's name.
+        frame: &'static str,
+    },
+    /// The peer does not read what it is sent.
+    #[error("the peer does not take what it is sent: no room for {frame}")]
+    NotTaken {
         /// The frame's name.
         frame: &'static str,
     },

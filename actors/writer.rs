@@ -1,20 +1,43 @@
-//! The writer: turns scores into verdicts and hands positives to the sink.
+//! The writer: turns scores into verdicts, positives into results, and commits.
 //!
-//! Runs on a thread of its own, since the sink waits for the disk. A record's credit is given back when its verdict is
-//! stored, so a slow disk slows the readers and fills no memory.
+//! Verdicts come in any order; the [`Books`] release them in the order of each part. A positive that is released goes to the
+//! sink, and its credit is given back. Every so often ([`CommitRules`]) the sink makes everything durable that it was given,
+//! together with how far each part has come: after a crash the run goes on exactly there.
+//!
+//! Runs on a thread of its own, since the sink waits for the disk. A full disk stops it, and so, by their credit, the
+//! readers; it tries again until the budget for that is used up.
 
 use crate::Exclusion;
+use crate::books::Books;
+use crate::credit::CreditLease;
 use crate::exit::{Fault, FaultSender, Vital};
+use crate::frontier::{Stale, Verdict};
 use crate::lease::Archive;
-use crate::ledger::Account;
-use crate::message::{Admitted, EndOfStream, Scored, WarcId};
+use crate::message::{Accepted, Admitted, EndOfStream, Scored};
 use crate::metrics::{DispatcherMetrics, WriterMetrics};
-use crate::port::{Positive, Sink};
-use actix::{Actor, Context, Handler, Message};
-use std::collections::HashMap;
+use crate::part::{PartId, PartState};
+use crate::port::{Positive, Sink, SinkError};
+use actix::{Actor, AsyncContext, Context, Handler, Message};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+
+/// When the writer commits.
+#[derive(Clone, Copy, Debug)]
+pub struct CommitRules {
+    /// So long after the last commit, if anything has changed.
+    pub every: Duration,
+    /// As soon as so many bytes wait.
+    pub bytes: u64,
+    /// How long a full disk is waited for before the run ends.
+    pub full_disk: Duration,
+}
+
+/// How often a full disk is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether a commit is due.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What a score means.
 #[derive(Clone, Debug)]
@@ -32,19 +55,38 @@ impl Decision {
     }
 }
 
-/// The writer's part of the books: positives, negatives and exclusions by archive. `seen` counts its verdicts.
-pub type Verdicts = HashMap<WarcId, Account>;
-
-/// Everything is scored and stored, or the run was stopped. See [`Stop`].
+/// The books as they were committed last, at the end of a run.
 #[derive(Debug)]
 pub struct Written {
-    /// The books.
-    pub verdicts: Verdicts,
-    /// Whether every delivered record got its verdict.
-    pub complete: bool,
+    /// Every part.
+    pub parts: Vec<PartState>,
+    /// Records that were accepted and are not committed; they will be read again.
+    pub uncommitted: u64,
 }
 
-/// Store what is scored so far and end.
+/// A part was cut in two.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Cut {
+    /// The part, which ends where the new one begins.
+    pub part: PartId,
+    /// The new one.
+    pub new: PartState,
+}
+
+/// The rest of a part was given up.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Close {
+    /// The part.
+    pub part: PartId,
+    /// Its epoch.
+    pub epoch: u32,
+    /// Why.
+    pub reason: String,
+}
+
+/// Commit what has its verdict by now and end.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Stop;
@@ -55,8 +97,12 @@ pub struct WriterParts {
     pub sink: Box<dyn Sink>,
     /// What a score means.
     pub decision: Decision,
+    /// When to commit.
+    pub commit: CommitRules,
     /// The archives of the run, by number.
     pub archives: Arc<[Archive]>,
+    /// The parts as they are committed.
+    pub parts: Vec<PartState>,
     /// Its figures.
     pub metrics: WriterMetrics,
     /// Where exclusions are counted.
@@ -67,104 +113,265 @@ pub struct WriterParts {
     pub written: oneshot::Sender<Written>,
 }
 
+/// A positive that waits for those before it.
+type Kept = (Positive, CreditLease);
+
 /// The actor.
 pub struct Writer {
-    parts: WriterParts,
-    verdicts: Verdicts,
-    scored: u64,
+    sink: Box<dyn Sink>,
+    decision: Decision,
+    rules: CommitRules,
+    archives: Arc<[Archive]>,
+    metrics: WriterMetrics,
+    funnel: DispatcherMetrics,
+    faults: FaultSender,
+    books: Books<Kept>,
+    /// The books as they are committed.
+    committed: Vec<PartState>,
+    /// A commit that could not be written, and since when.
+    stuck: Option<(Vec<PartState>, Instant)>,
+    last_commit: Instant,
+    /// What arrived while the disk was full; bounded by the readers' credit.
+    backlog: VecDeque<Scored>,
+    settled: u64,
     expected: Option<u64>,
+    stopping: bool,
     written: Option<oneshot::Sender<Written>>,
     _vital: Vital,
 }
 
 impl Writer {
-    /// A writer that has seen nothing.
-    pub fn new(mut parts: WriterParts) -> Writer {
-        let (never, _) = oneshot::channel();
-        let written = std::mem::replace(&mut parts.written, never);
-        let vital = parts.faults.vital("writer");
+    /// A writer that goes on with these parts.
+    pub fn new(parts: WriterParts) -> Writer {
+        let WriterParts { sink, decision, commit, archives, parts, metrics, funnel, faults, written } = parts;
         Writer {
-            parts,
-            verdicts: Verdicts::new(),
-            scored: 0,
+            sink,
+            decision,
+            rules: commit,
+            archives,
+            metrics,
+            funnel,
+            books: Books::new(parts.clone()),
+            committed: parts,
+            stuck: None,
+            last_commit: Instant::now(),
+            backlog: VecDeque::new(),
+            settled: 0,
             expected: None,
+            stopping: false,
             written: Some(written),
-            _vital: vital,
+            _vital: faults.vital("writer"),
+            faults,
         }
     }
 
+    /// Ends the run; nothing is written any more.
+    fn fail(&mut self, fault: Fault) {
+        self.written = None;
+        self.faults.report(fault);
+    }
+
     fn decide(&mut self, record: Admitted, score: Result<f32, Exclusion>) -> Result<(), Fault> {
-        let Admitted { key, prepared, credit } = record;
-        let metrics = &self.parts.metrics;
-        let account = self.verdicts.entry(key.warc).or_default();
-        account.seen += 1;
-        metrics.scored.inc();
-        match score.and_then(|score| self.parts.decision.positive(score).map(|positive| (positive, score))) {
+        let Admitted { part, key, prepared, credit } = record;
+        self.metrics.scored.inc();
+        let decided = score.and_then(|score| self.decision.positive(score).map(|positive| (positive, score)));
+        let verdict = match decided {
             Err(reason) => {
-                account.excluded.add(reason, 1);
-                self.parts.funnel.excluded.with_label_values(&[reason.name()]).inc();
+                self.funnel.excluded.with_label_values(&[reason.name()]).inc();
+                Verdict::Excluded(reason)
             }
             Ok((false, _)) => {
-                account.negatives += 1;
-                metrics.negatives.inc();
+                self.metrics.negatives.inc();
+                Verdict::Negative
             }
             Ok((true, score)) => {
+                self.metrics.positives.inc();
                 let positive = Positive {
-                    warc_filename: Arc::clone(&self.parts.archives[key.warc as usize].name),
+                    warc_filename: Arc::clone(&self.archives[key.warc as usize].name),
                     key,
                     meta: prepared.meta,
                     keep: prepared.keep,
                     score,
-                    label: Arc::clone(&self.parts.decision.label),
+                    label: Arc::clone(&self.decision.label),
                 };
-                let start = Instant::now();
-                self.parts.sink.put(&positive)?;
-                metrics.write_seconds.inc_by(start.elapsed().as_secs_f64());
-                account.positives += 1;
-                metrics.positives.inc();
+                // Its credit is held until it is in the sink, so that waiting for its turn is paid for.
+                Verdict::Positive((positive, credit))
             }
-        }
-        drop(credit);
-        Ok(())
+        };
+        self.settled += 1;
+        let mut put = Ok(());
+        let sink = &mut self.sink;
+        self.books.settle(part, key.position, verdict, |kept| store(&mut **sink, kept, &mut put))?;
+        put.map_err(Fault::from)
     }
 
-    fn finish(&mut self, complete: bool) {
-        let Some(written) = self.written.take() else { return };
-        match self.parts.sink.finish() {
-            // When the pipeline is gone, nobody is left to be told.
-            Ok(()) => drop(written.send(Written { verdicts: std::mem::take(&mut self.verdicts), complete })),
-            Err(error) => self.parts.faults.report(error.into()),
+    /// Settles what arrived, as long as the disk takes what it makes.
+    fn work(&mut self) {
+        while self.stuck.is_none()
+            && self.written.is_some()
+            && let Some(scored) = self.backlog.pop_front()
+        {
+            self.metrics.waiting.dec();
+            for (record, score) in scored.records.into_iter().zip(scored.scores) {
+                if let Err(fault) = self.decide(record, score) {
+                    return self.fail(fault);
+                }
+            }
+            self.metrics.pending_bytes.set(self.sink.pending_bytes() as i64);
+            self.commit_if_due();
+        }
+        self.finish_if_done();
+    }
+
+    fn commit_if_due(&mut self) {
+        let due = self.last_commit.elapsed() >= self.rules.every && self.books.is_changed();
+        if self.written.is_some()
+            && self.stuck.is_none()
+            && (due || self.sink.pending_bytes() >= self.rules.bytes)
+        {
+            self.commit(false);
+        }
+    }
+
+    /// Commits; everything put by now belongs to the parts as they stand. With `finish`, for the last time.
+    fn commit(&mut self, finish: bool) {
+        let (parts, since) = match self.stuck.take() {
+            Some(stuck) => stuck,
+            None => (self.books.take_changed(), Instant::now()),
+        };
+        let start = Instant::now();
+        let done = if finish { self.sink.finish(&parts) } else { self.sink.commit(&parts) };
+        self.metrics.commit_seconds.observe(start.elapsed().as_secs_f64());
+        match done {
+            Ok(()) => {
+                if self.metrics.disk_full.get() == 1 {
+                    self.metrics.disk_full.set(0);
+                    tracing::info!("there is room on the disk again, the run goes on");
+                }
+                self.acknowledge(parts);
+                self.last_commit = Instant::now();
+                self.metrics.pending_bytes.set(0);
+            }
+            Err(error @ SinkError::Full { .. }) => {
+                if since.elapsed() >= self.rules.full_disk {
+                    return self.fail(error.into());
+                }
+                if self.metrics.disk_full.get() == 0 {
+                    self.metrics.disk_full.set(1);
+                    let budget = self.rules.full_disk.as_secs();
+                    tracing::error!("{error}; the run waits for room, for {budget} s (output.full_disk_s)");
+                }
+                self.stuck = Some((parts, since));
+            }
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    fn acknowledge(&mut self, parts: Vec<PartState>) {
+        for state in parts {
+            let index = state.part as usize;
+            let before = self.committed.get(index).map_or(0, |state| state.account.seen);
+            self.metrics.committed.inc_by(state.account.seen - before);
+            // A cut gives the next number, and a part is committed with the one that it was cut from.
+            match self.committed.get_mut(index) {
+                Some(committed) => *committed = state,
+                None => self.committed.push(state),
+            }
         }
     }
 
     fn finish_if_done(&mut self) {
-        if self.expected == Some(self.scored) {
-            self.finish(true);
+        let done = self.expected == Some(self.settled) && self.books.waiting() == 0;
+        if (done || self.stopping) && self.written.is_some() {
+            // A commit that is stuck holds less than what is to be finished.
+            if self.stuck.is_some() {
+                self.commit(false);
+            }
+            if self.stuck.is_none() && self.written.is_some() {
+                self.commit(true);
+            }
+            if self.stuck.is_none()
+                && let Some(written) = self.written.take()
+            {
+                let uncommitted = self.books.unreleased() as u64;
+                // When the pipeline is gone, nobody is left to be told.
+                let _ = written.send(Written { parts: std::mem::take(&mut self.committed), uncommitted });
+            }
         }
+    }
+}
+
+/// Puts a positive into the sink and gives its credit back; the first error stays.
+fn store(sink: &mut dyn Sink, (positive, credit): Kept, put: &mut Result<(), SinkError>) {
+    if put.is_ok() {
+        *put = sink.put(&positive);
+    }
+    drop(credit);
+}
+
+impl From<Stale> for Fault {
+    fn from(stale: Stale) -> Fault {
+        Fault::Stale(stale)
     }
 }
 
 impl Actor for Writer {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(LOOK_EVERY, |writer, _| writer.commit_if_due());
+        ctx.run_interval(RETRY_EVERY, |writer, _| {
+            if writer.stuck.is_some() {
+                writer.commit(false);
+                writer.work();
+            }
+        });
+    }
+}
+
+impl Handler<Accepted> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, accepted: Accepted, _: &mut Context<Self>) {
+        if self.written.is_none() {
+            return;
+        }
+        let mut put = Ok(());
+        let sink = &mut self.sink;
+        let taken = self.books.accept(&accepted, |kept| store(&mut **sink, kept, &mut put));
+        if let Err(fault) = taken.map_err(Fault::from).and_then(|()| put.map_err(Fault::from)) {
+            self.fail(fault);
+        }
+    }
+}
+
+impl Handler<Cut> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, Cut { part, new }: Cut, _: &mut Context<Self>) {
+        self.books.cut(part, new);
+    }
+}
+
+impl Handler<Close> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, Close { part, epoch, reason }: Close, _: &mut Context<Self>) {
+        let mut put = Ok(());
+        let sink = &mut self.sink;
+        self.books.give_up(part, epoch, &reason, |kept| store(&mut **sink, kept, &mut put));
+        if let Err(error) = put {
+            self.fail(error.into());
+        }
+    }
 }
 
 impl Handler<Scored> for Writer {
     type Result = ();
 
     fn handle(&mut self, scored: Scored, _: &mut Context<Self>) {
-        self.parts.metrics.waiting.dec();
-        if self.written.is_none() {
-            return;
-        }
-        for (record, score) in scored.records.into_iter().zip(scored.scores) {
-            if let Err(fault) = self.decide(record, score) {
-                self.written = None;
-                self.parts.faults.report(fault);
-                return;
-            }
-            self.scored += 1;
-        }
-        self.finish_if_done();
+        self.backlog.push_back(scored);
+        self.work();
     }
 }
 
@@ -181,7 +388,8 @@ impl Handler<Stop> for Writer {
     type Result = ();
 
     fn handle(&mut self, _: Stop, _: &mut Context<Self>) {
-        self.finish(false);
+        self.stopping = true;
+        self.finish_if_done();
     }
 }
 

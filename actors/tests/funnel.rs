@@ -4,8 +4,7 @@ use crate::world::{CutAfter, FnModel, Script, Stage, World, hundredths, mixed};
 use std::collections::BTreeSet;
 use tokio::net::TcpStream;
 use warcdl_actors::Exclusion;
-use warcdl_actors::lease::State;
-use warcdl_actors::pipeline::Outcome;
+use warcdl_actors::pipeline::{ArchiveState, Outcome};
 
 /// Positives of the scripts: archive and offset.
 fn expected(archives: &[(String, Vec<Script>)]) -> BTreeSet<(String, u64)> {
@@ -84,8 +83,11 @@ fn an_archive_that_cannot_be_read_on_is_named_and_what_came_before_counts() {
     let outcome = world.play(|stage| async move { stage.reader().await.unwrap() }).unwrap();
     outcome.check().unwrap();
     assert!(!outcome.complete());
-    assert_eq!(outcome.archives[0].state, State::Failed("the disk is on fire".into()));
-    assert_eq!((outcome.archives[0].account.seen, outcome.archives[1].state.clone()), (10, State::Done));
+    assert_eq!(outcome.archives[0].state, ArchiveState::Failed("the disk is on fire".into()));
+    assert_eq!(
+        (outcome.archives[0].account.seen, outcome.archives[1].state.clone()),
+        (10, ArchiveState::Done)
+    );
     assert_eq!(outcome.interrupted, 3);
 }
 

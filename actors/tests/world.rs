@@ -1,7 +1,7 @@
 //! A world around the pipeline: sources that follow a script, models that are functions, sinks that remember.
 
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,12 +16,12 @@ use warcdl_actors::listener::LinkLimits;
 use warcdl_actors::metrics::Metrics;
 use warcdl_actors::pipeline::{Outcome, Pipeline, Plan};
 use warcdl_actors::port::{
-    Model, ModelError, Positive, RecordStream, Sink, SinkError, Source, SourceError, Step,
+    Model, ModelError, Positive, Pulse, RecordStream, Sink, SinkError, Source, SourceError, Step,
 };
 use warcdl_actors::reader::{ReaderError, serve};
 use warcdl_actors::wire::{JobSecret, Lease};
-use warcdl_actors::writer::Decision;
-use warcdl_actors::{Exclusion, Input, Meta, Position, Prepared};
+use warcdl_actors::writer::{CommitRules, Decision};
+use warcdl_actors::{Exclusion, Input, Meta, PartState, Position, Prepared};
 
 /// One record of a scripted archive.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub enum Script {
     Excluded(Exclusion),
     /// The archive cannot be read further.
     Broken,
+    /// The reader that reads it dies.
+    Deadly,
 }
 
 /// `n` records whose scores cycle through 0..100, every fifth one excluded.
@@ -53,13 +55,18 @@ pub struct ScriptedSource {
 struct ScriptedStream<'a> {
     script: &'a [Script],
     at: usize,
+    pass_over: bool,
     pulled: &'a AtomicUsize,
 }
 
 impl Source for ScriptedSource {
-    fn open(&mut self, lease: &Lease) -> Result<Box<dyn RecordStream + '_>, SourceError> {
+    fn open(&mut self, lease: &Lease, _: &Pulse) -> Result<Box<dyn RecordStream + '_>, SourceError> {
         let script = &self.archives[&lease.name];
-        Ok(Box::new(ScriptedStream { script, at: lease.start.offset as usize / 10, pulled: &self.pulled }))
+        // A record takes ten bytes of the archive.
+        let at = lease.start.offset.max(lease.from.next_multiple_of(10)) as usize / 10;
+        let end = script.len().min(lease.end.div_ceil(10).try_into().unwrap_or(usize::MAX));
+        let pass_over = lease.pass_over;
+        Ok(Box::new(ScriptedStream { script: &script[..end], at, pass_over, pulled: &self.pulled }))
     }
 }
 
@@ -68,6 +75,8 @@ impl RecordStream for ScriptedStream<'_> {
         let Some(line) = self.script.get(self.at) else { return Ok(None) };
         self.pulled.fetch_add(1, Ordering::SeqCst);
         let outcome = match *line {
+            _ if std::mem::take(&mut self.pass_over) => Err(Exclusion::Quarantined),
+            Script::Deadly => panic!("this record kills its reader"),
             Script::Record { score, keep } => Ok(Prepared {
                 meta: Meta { url: format!("http://example.org/{}", self.at), ..Meta::default() },
                 input: Input::Tokens(Bytes::copy_from_slice(&score.to_le_bytes())),
@@ -104,26 +113,49 @@ pub fn hundredths(tokens: &[u32]) -> Result<Vec<f32>, String> {
     Ok(tokens.iter().map(|&token| token as f32 / 100.0).collect())
 }
 
-/// Remembers positives as `(archive, offset, score)`; fails on the n-th if told so.
+/// Remembers what is committed: positives as `(archive, offset, score)`, and parts.
 #[derive(Clone, Default)]
 pub struct MemorySink {
     pub stored: Arc<Mutex<Vec<(String, u64, f32)>>>,
+    pub parts: Arc<Mutex<BTreeMap<u32, PartState>>>,
+    pending: Vec<(String, u64, f32)>,
+    /// Commits fail once so many positives are stored.
     pub fails_after: Option<usize>,
+    /// So many commits find the disk full.
+    pub full: Arc<AtomicUsize>,
     pub finished: Arc<AtomicUsize>,
 }
 
 impl Sink for MemorySink {
     fn put(&mut self, positive: &Positive) -> Result<(), SinkError> {
-        let mut stored = self.stored.lock().unwrap();
-        if self.fails_after == Some(stored.len()) {
-            return Err(SinkError { path: "results".into(), source: std::io::ErrorKind::StorageFull.into() });
-        }
         let name = positive.warc_filename.to_string();
-        stored.push((name, positive.key.position.offset, positive.score));
+        self.pending.push((name, positive.key.position.offset, positive.score));
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), SinkError> {
+    fn pending_bytes(&self) -> u64 {
+        self.pending.len() as u64
+    }
+
+    fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
+        if self.full.load(Ordering::SeqCst) > 0 {
+            self.full.fetch_sub(1, Ordering::SeqCst);
+            return Err(SinkError::Full { path: "results".into() });
+        }
+        let mut stored = self.stored.lock().unwrap();
+        if self.fails_after.is_some_and(|n| stored.len() + self.pending.len() > n) {
+            return Err(SinkError::Io {
+                path: "results".into(),
+                source: std::io::Error::other("the disk is on fire"),
+            });
+        }
+        stored.append(&mut self.pending);
+        self.parts.lock().unwrap().extend(parts.iter().map(|state| (state.part, state.clone())));
+        Ok(())
+    }
+
+    fn finish(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
+        self.commit(parts)?;
         self.finished.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
@@ -137,6 +169,11 @@ pub struct World {
     pub window: u64,
     pub max_record: u32,
     pub batch: BatchRules,
+    pub commit: CommitRules,
+    /// How the parts stand, if the run goes on.
+    pub parts: Option<Vec<PartState>>,
+    pub split_bytes: u64,
+    pub patience: Duration,
     pub metrics: Metrics,
     pub source: ScriptedSource,
 }
@@ -159,6 +196,14 @@ impl World {
                 max_wait: Duration::from_millis(50),
                 window_records: 32,
             },
+            commit: CommitRules {
+                every: Duration::from_millis(10),
+                bytes: 1 << 20,
+                full_disk: Duration::from_secs(30),
+            },
+            parts: None,
+            split_bytes: 1 << 30,
+            patience: Duration::from_secs(30),
             metrics: Metrics::unscraped(),
             source,
         }
@@ -180,13 +225,17 @@ impl World {
                     etag: String::new(),
                 })
                 .collect();
+            let parts = self.parts.unwrap_or_else(|| PartState::all_whole(archives.len()));
             let pipeline = Pipeline::start(Plan {
                 archives,
+                parts,
+                split_bytes: self.split_bytes,
+                commit: self.commit,
                 models: self.models,
                 sink: Box::new(self.sink),
                 decision: Decision { threshold: 0.5, label: "yes".into() },
                 batch: self.batch,
-                limits: LinkLimits::new(self.window, self.max_record, Duration::from_secs(30)),
+                limits: LinkLimits::new(self.window, self.max_record, self.patience),
                 socket: TcpListener::bind("127.0.0.1:0").await.unwrap(),
                 secret: JobSecret::new(b"secret"),
                 job: Bytes::from_static(b"job"),

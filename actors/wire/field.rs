@@ -28,6 +28,15 @@ impl Fields {
         Ok(self.rest.get_u8())
     }
 
+    /// One byte that is 0 or 1.
+    pub fn flag(&mut self, field: &'static str) -> Result<bool, WireError> {
+        match self.u8(field)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(self.bad(field, other.into())),
+        }
+    }
+
     /// Two bytes.
     pub fn u16(&mut self, field: &'static str) -> Result<u16, WireError> {
         self.need(field, 2)?;

@@ -10,12 +10,15 @@
 //! | `0x04` | WELCOME | n→r | `u64 session, u64 granted, u32 max record, bytes job` |
 //! | `0x05` | REFUSED | n→r | `string reason` |
 //! | `0x10` | READY | r→n | |
-//! | `0x11` | LEASE | n→r | `u32 warc, u32 epoch, position start, u64 size, string name, string etag` |
+//! | `0x11` | LEASE | n→r | `u32 part, u32 epoch, position start, u64 from, u64 end, u32 careful, u8 pass over, u64 size, string name, string etag` |
 //! | `0x12` | GRANT | n→r | `u64 granted` |
 //! | `0x13` | FINISH | n→r | |
+//! | `0x14` | GO | n→r | |
+//! | `0x15` | FENCE | n→r | `u32 part, u32 epoch` |
 //! | `0x20` | RECORD | r→n | see [`super::record`] |
-//! | `0x21` | PROGRESS | r→n | `u32 warc, u32 epoch, progress` |
-//! | `0x22` | LEASE_END | r→n | `u32 warc, u32 epoch, progress, u8 failed, string message` |
+//! | `0x21` | PROGRESS | r→n | `u32 part, u32 epoch, progress` |
+//! | `0x22` | LEASE_END | r→n | `u32 part, u32 epoch, progress, u8 failed, string message` |
+//! | `0x23` | ATTEMPT | r→n | `u32 part, u32 epoch, progress` |
 //! | `0x30` | STATS | r→n | `u8 n, n × u64` in the order of [`ReaderFigure`](crate::metrics::ReaderFigure) |
 //! | `0x31` | PING | n→r | |
 //!
@@ -25,7 +28,8 @@
 use super::WireError;
 use super::field::{Fields, prefixed, put_bytes};
 use crate::exclusion::Exclusion;
-use crate::message::{Position, Prepared, WarcId};
+use crate::message::{Position, Prepared};
+use crate::part::PartId;
 use bytes::{BufMut, Bytes, BytesMut};
 
 macro_rules! frame_types {
@@ -61,9 +65,12 @@ frame_types! {
     Lease = 0x11, "LEASE";
     Grant = 0x12, "GRANT";
     Finish = 0x13, "FINISH";
+    Go = 0x14, "GO";
+    Fence = 0x15, "FENCE";
     Record = 0x20, "RECORD";
     Progress = 0x21, "PROGRESS";
     LeaseEnd = 0x22, "LEASE_END";
+    Attempt = 0x23, "ATTEMPT";
     Stats = 0x30, "STATS";
     Ping = 0x31, "PING";
 }
@@ -71,19 +78,27 @@ frame_types! {
 impl FrameType {
     /// Whether the frame spends credit: it can be large, or be sent as often as the archive has records.
     pub const fn is_data(self) -> bool {
-        matches!(self, FrameType::Record | FrameType::Progress | FrameType::LeaseEnd)
+        matches!(self, FrameType::Record | FrameType::Progress | FrameType::LeaseEnd | FrameType::Attempt)
     }
 }
 
-/// Work for a reader: an archive, from a position to its end.
+/// Work for a reader: a part of an archive, from a position on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The archive's number in this run.
-    pub warc: WarcId,
-    /// How often the archive has been leased before; frames of an older epoch are refused.
+    /// The part's number in this run.
+    pub part: PartId,
+    /// How often the part has been leased before; frames of an older epoch are refused.
     pub epoch: u32,
-    /// The first record to read.
+    /// Where to begin reading.
     pub start: Position,
+    /// Records that start in a member before this byte offset are another part's: they are read and not told.
+    pub from: u64,
+    /// Records that start in a member at this byte offset or behind are another part's: reading ends there.
+    pub end: u64,
+    /// For so many records the reader announces each one before it reads it, and waits for GO.
+    pub careful: u32,
+    /// The first record has killed readers: it is counted as quarantined, and nothing is made of it.
+    pub pass_over: bool,
     /// Size of the stored file in bytes, as listed; 0 if not known.
     pub size: u64,
     /// Path or URI.
@@ -106,8 +121,8 @@ pub struct Progress {
 /// A record, and the progress up to and including it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordFrame {
-    /// The archive.
-    pub warc: WarcId,
+    /// The part.
+    pub part: PartId,
     /// Epoch of the lease.
     pub epoch: u32,
     /// Where the record starts.
@@ -121,8 +136,8 @@ pub struct RecordFrame {
 /// The end of a lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseEnd {
-    /// The archive.
-    pub warc: WarcId,
+    /// The part.
+    pub part: PartId,
     /// Epoch of the lease.
     pub epoch: u32,
     /// How far the lease has come.
@@ -148,9 +163,12 @@ pub enum Frame {
     Lease(Lease),
     Grant { granted: u64 },
     Finish,
+    Go,
+    Fence { part: PartId, epoch: u32 },
     Record(Box<RecordFrame>),
-    Progress { warc: WarcId, epoch: u32, progress: Progress },
+    Progress { part: PartId, epoch: u32, progress: Progress },
     LeaseEnd(LeaseEnd),
+    Attempt { part: PartId, epoch: u32, progress: Progress },
     Stats(Stats),
     Ping,
 }
@@ -168,9 +186,12 @@ impl Frame {
             Frame::Lease(_) => FrameType::Lease,
             Frame::Grant { .. } => FrameType::Grant,
             Frame::Finish => FrameType::Finish,
+            Frame::Go => FrameType::Go,
+            Frame::Fence { .. } => FrameType::Fence,
             Frame::Record(_) => FrameType::Record,
             Frame::Progress { .. } => FrameType::Progress,
             Frame::LeaseEnd(_) => FrameType::LeaseEnd,
+            Frame::Attempt { .. } => FrameType::Attempt,
             Frame::Stats(_) => FrameType::Stats,
             Frame::Ping => FrameType::Ping,
         }
@@ -184,11 +205,17 @@ impl Frame {
             Frame::Proof { .. } => 32,
             Frame::Welcome { job, .. } => 8 + 8 + 4 + prefixed(job.len()),
             Frame::Refused { reason } => prefixed(reason.len()),
-            Frame::Ready | Frame::Finish | Frame::Ping => 0,
-            Frame::Lease(lease) => 4 + 4 + 12 + 8 + prefixed(lease.name.len()) + prefixed(lease.etag.len()),
+            Frame::Ready | Frame::Finish | Frame::Go | Frame::Ping => 0,
+            Frame::Fence { .. } => 4 + 4,
+            Frame::Lease(lease) => {
+                let numbers = 4 + 4 + 12 + 8 + 8 + 4 + 1 + 8;
+                numbers + prefixed(lease.name.len()) + prefixed(lease.etag.len())
+            }
             Frame::Grant { .. } => 8,
             Frame::Record(record) => record.encoded_len(),
-            Frame::Progress { progress, .. } => 4 + 4 + progress.encoded_len(),
+            Frame::Progress { progress, .. } | Frame::Attempt { progress, .. } => {
+                4 + 4 + progress.encoded_len()
+            }
             Frame::LeaseEnd(end) => {
                 4 + 4 + end.progress.encoded_len() + 1 + prefixed(end.failure.as_deref().unwrap_or("").len())
             }
@@ -220,24 +247,32 @@ impl Frame {
                 put_bytes(out, job);
             }
             Frame::Refused { reason } => put_bytes(out, reason.as_bytes()),
-            Frame::Ready | Frame::Finish | Frame::Ping => {}
+            Frame::Ready | Frame::Finish | Frame::Go | Frame::Ping => {}
+            Frame::Fence { part, epoch } => {
+                out.put_u32_le(*part);
+                out.put_u32_le(*epoch);
+            }
             Frame::Lease(lease) => {
-                out.put_u32_le(lease.warc);
+                out.put_u32_le(lease.part);
                 out.put_u32_le(lease.epoch);
                 put_position(out, lease.start);
+                out.put_u64_le(lease.from);
+                out.put_u64_le(lease.end);
+                out.put_u32_le(lease.careful);
+                out.put_u8(u8::from(lease.pass_over));
                 out.put_u64_le(lease.size);
                 put_bytes(out, lease.name.as_bytes());
                 put_bytes(out, lease.etag.as_bytes());
             }
             Frame::Grant { granted } => out.put_u64_le(*granted),
             Frame::Record(record) => record.encode(out),
-            Frame::Progress { warc, epoch, progress } => {
-                out.put_u32_le(*warc);
+            Frame::Progress { part, epoch, progress } | Frame::Attempt { part, epoch, progress } => {
+                out.put_u32_le(*part);
                 out.put_u32_le(*epoch);
                 progress.encode(out);
             }
             Frame::LeaseEnd(end) => {
-                out.put_u32_le(end.warc);
+                out.put_u32_le(end.part);
                 out.put_u32_le(end.epoch);
                 end.progress.encode(out);
                 out.put_u8(u8::from(end.failure.is_some()));
@@ -282,30 +317,37 @@ impl Frame {
             FrameType::Refused => Frame::Refused { reason: f.string("reason")? },
             FrameType::Ready => Frame::Ready,
             FrameType::Lease => Frame::Lease(Lease {
-                warc: f.u32("warc")?,
+                part: f.u32("part")?,
                 epoch: f.u32("epoch")?,
                 start: take_position(f, "start")?,
+                from: f.u64("from")?,
+                end: f.u64("end")?,
+                careful: f.u32("careful")?,
+                pass_over: f.flag("pass over")?,
                 size: f.u64("size")?,
                 name: f.string("name")?,
                 etag: f.string("etag")?,
             }),
             FrameType::Grant => Frame::Grant { granted: f.u64("granted")? },
             FrameType::Finish => Frame::Finish,
+            FrameType::Go => Frame::Go,
+            FrameType::Fence => Frame::Fence { part: f.u32("part")?, epoch: f.u32("epoch")? },
             FrameType::Record => Frame::Record(Box::new(RecordFrame::decode(f)?)),
             FrameType::Progress => Frame::Progress {
-                warc: f.u32("warc")?,
+                part: f.u32("part")?,
+                epoch: f.u32("epoch")?,
+                progress: Progress::decode(f)?,
+            },
+            FrameType::Attempt => Frame::Attempt {
+                part: f.u32("part")?,
                 epoch: f.u32("epoch")?,
                 progress: Progress::decode(f)?,
             },
             FrameType::LeaseEnd => {
-                let (warc, epoch, progress) = (f.u32("warc")?, f.u32("epoch")?, Progress::decode(f)?);
-                let failed = match f.u8("failed")? {
-                    0 => false,
-                    1 => true,
-                    other => return Err(f.bad("failed", other.into())),
-                };
+                let (part, epoch, progress) = (f.u32("part")?, f.u32("epoch")?, Progress::decode(f)?);
+                let failed = f.flag("failed")?;
                 let message = f.string("message")?;
-                Frame::LeaseEnd(LeaseEnd { warc, epoch, progress, failure: failed.then_some(message) })
+                Frame::LeaseEnd(LeaseEnd { part, epoch, progress, failure: failed.then_some(message) })
             }
             FrameType::Stats => {
                 let n = f.u8("n")?;

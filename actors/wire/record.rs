@@ -1,7 +1,7 @@
 //! Layout of a RECORD frame, after its type byte:
 //!
 //! ```text
-//! u32 warc, u32 epoch, position at, progress,
+//! u32 part, u32 epoch, position at, progress,
 //! string url, fetch_time, content_digest, content_mime_type, content_charset, content_languages, warc_record_id, title,
 //! u16 fetch_status, u64 warc_record_length, u32 image width, u32 image height,
 //! u8 input kind: 0 none | 1 tokens: bytes (u32 ids) | 2 pixels: u32 height, u32 width, bytes (height·width·3),
@@ -32,7 +32,7 @@ impl RecordFrame {
     /// Appends the fields.
     pub fn encode(&self, out: &mut BytesMut) {
         let Prepared { meta, input, keep } = &self.prepared;
-        out.put_u32_le(self.warc);
+        out.put_u32_le(self.part);
         out.put_u32_le(self.epoch);
         put_position(out, self.at);
         self.progress.encode(out);
@@ -59,8 +59,8 @@ impl RecordFrame {
 
     /// Reads the fields. Sizes of the input are checked against each other.
     pub fn decode(f: &mut Fields) -> Result<RecordFrame, WireError> {
-        let (warc, epoch, at, progress) =
-            (f.u32("warc")?, f.u32("epoch")?, take_position(f, "at")?, Progress::decode(f)?);
+        let (part, epoch, at, progress) =
+            (f.u32("part")?, f.u32("epoch")?, take_position(f, "at")?, Progress::decode(f)?);
         let meta = Meta {
             url: f.string("url")?,
             fetch_time: f.string("fetch time")?,
@@ -93,7 +93,7 @@ impl RecordFrame {
             other => return Err(f.bad("input kind", other.into())),
         };
         let keep = f.bytes("keep")?;
-        Ok(RecordFrame { warc, epoch, at, progress, prepared: Prepared { meta, input, keep } })
+        Ok(RecordFrame { part, epoch, at, progress, prepared: Prepared { meta, input, keep } })
     }
 }
 

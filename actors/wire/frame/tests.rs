@@ -14,7 +14,7 @@ fn encoded(frame: &Frame) -> BytesMut {
     out
 }
 
-/// Each line: a frame, and its bytes as they stand in the protocol's version 1.
+/// Each line: a frame, and its bytes as they stand in the protocol's version 2.
 #[test]
 fn golden_bytes() {
     let position = Position { offset: 0x0102, ordinal: 3 };
@@ -22,7 +22,7 @@ fn golden_bytes() {
     let progress_hex = concat!("0201000000000000", "03000000", "0900000000000000", "01", "01", "05000000");
     let meta = Meta { url: "u".into(), fetch_status: 200, warc_record_length: 7, ..Meta::default() };
     let record = RecordFrame {
-        warc: 1,
+        part: 1,
         epoch: 2,
         at: position,
         progress: progress.clone(),
@@ -34,7 +34,7 @@ fn golden_bytes() {
     };
     let record_hex = [
         "20",                       // type
-        "01000000",                 // warc
+        "01000000",                 // part
         "02000000",                 // epoch
         "020100000000000003000000", // at
         progress_hex,
@@ -48,7 +48,18 @@ fn golden_bytes() {
         "6b",                                     // keep
     ]
     .concat();
-    let lease = Lease { warc: 1, epoch: 2, start: position, size: 5, name: "n".into(), etag: String::new() };
+    let lease = Lease {
+        part: 1,
+        epoch: 2,
+        start: position,
+        from: 3,
+        end: u64::MAX,
+        careful: 4,
+        pass_over: true,
+        size: 5,
+        name: "n".into(),
+        etag: String::new(),
+    };
     let cases: Vec<(Frame, String)> = vec![
         (
             Frame::Hello { version: 1, schema: 1, nonce: [7; 16], name: "a".into() },
@@ -67,19 +78,40 @@ fn golden_bytes() {
         (Frame::Ready, "10".into()),
         (
             Frame::Lease(lease),
-            "11010000000200000002010000000000000300000005000000000000000100000".to_owned() + "06e00000000",
+            [
+                "11",
+                "01000000",                 // part
+                "02000000",                 // epoch
+                "020100000000000003000000", // start
+                "0300000000000000",         // from
+                "ffffffffffffffff",         // end
+                "04000000",                 // careful
+                "01",                       // pass over
+                "0500000000000000",         // size
+                "010000006e",               // name
+                "00000000",                 // etag
+            ]
+            .concat(),
         ),
         (Frame::Grant { granted: 0x0a0b }, "120b0a000000000000".into()),
         (Frame::Finish, "13".into()),
+        (Frame::Go, "14".into()),
+        (Frame::Fence { part: 1, epoch: 2 }, "150100000002000000".into()),
         (Frame::Record(Box::new(record)), record_hex),
         (
-            Frame::Progress { warc: 1, epoch: 2, progress: progress.clone() },
+            Frame::Progress { part: 1, epoch: 2, progress: progress.clone() },
             format!("210100000002000000{progress_hex}"),
         ),
         (
-            Frame::LeaseEnd(LeaseEnd { warc: 1, epoch: 2, progress, failure: Some("x".into()) }),
+            Frame::LeaseEnd(LeaseEnd {
+                part: 1,
+                epoch: 2,
+                progress: progress.clone(),
+                failure: Some("x".into()),
+            }),
             format!("220100000002000000{progress_hex}010100000078"),
         ),
+        (Frame::Attempt { part: 1, epoch: 2, progress }, format!("230100000002000000{progress_hex}")),
         (Frame::Stats(Stats(vec![1, 2])), "300201000000000000000200000000000000".into()),
         (Frame::Ping, "31".into()),
     ];
@@ -101,7 +133,7 @@ fn golden_bytes() {
 fn sizes_that_contradict_each_other_are_refused() {
     let frame = |input| {
         Frame::Record(Box::new(RecordFrame {
-            warc: 0,
+            part: 0,
             epoch: 0,
             at: Position::default(),
             progress: Progress::default(),
@@ -149,7 +181,7 @@ fn any_record() -> impl Strategy<Value = Frame> {
         prop::collection::vec(".{0,20}", 8),
         ".{0,50}",
     )
-        .prop_map(|((warc, epoch, offset, ordinal, status), progress, input, strings, keep)| {
+        .prop_map(|((part, epoch, offset, ordinal, status), progress, input, strings, keep)| {
             let [
                 url,
                 fetch_time,
@@ -170,11 +202,11 @@ fn any_record() -> impl Strategy<Value = Frame> {
                 content_languages,
                 warc_record_id: id,
                 warc_record_length: offset / 2,
-                image_size: (epoch, warc),
+                image_size: (epoch, part),
                 title,
             };
             Frame::Record(Box::new(RecordFrame {
-                warc,
+                part,
                 epoch,
                 at: Position { offset, ordinal },
                 progress,
@@ -186,13 +218,13 @@ fn any_record() -> impl Strategy<Value = Frame> {
 fn any_frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         any_record(),
-        (any::<(u32, u32)>(), any_progress()).prop_map(|((warc, epoch), progress)| Frame::Progress {
-            warc,
+        (any::<(u32, u32)>(), any_progress()).prop_map(|((part, epoch), progress)| Frame::Progress {
+            part,
             epoch,
             progress
         }),
         (any::<(u32, u32)>(), any_progress(), prop::option::of(".{0,30}")).prop_map(
-            |((warc, epoch), progress, failure)| Frame::LeaseEnd(LeaseEnd { warc, epoch, progress, failure })
+            |((part, epoch), progress, failure)| Frame::LeaseEnd(LeaseEnd { part, epoch, progress, failure })
         ),
         prop::collection::vec(any::<u64>(), 0..255).prop_map(|values| Frame::Stats(Stats(values))),
         (any::<(u64, u64, u32)>(), prop::collection::vec(any::<u8>(), 0..99)).prop_map(
