@@ -14,7 +14,7 @@ use crate::dispatcher::{Dispatcher, Drain, Reading, Report};
 use crate::exit::{Fault, FaultSender};
 use crate::inference::Inference;
 use crate::interleaver::Interleaver;
-use crate::lease::{Archive, Interruption, LeaseTable};
+use crate::lease::{Archive, Interruption, LeaseTable, TakeoverRules};
 use crate::ledger::{Account, Imbalance};
 use crate::listener::{LinkLimits, Listener};
 use crate::metrics::Metrics;
@@ -47,8 +47,8 @@ pub struct Plan {
     pub archives: Vec<Archive>,
     /// Their parts as they stand; [`PartState::all_whole`] for a run that begins.
     pub parts: Vec<PartState>,
-    /// A part is cut in two for idle readers only if both halves have so many bytes.
-    pub split_bytes: u64,
+    /// When idle readers take over work of others.
+    pub takeover: TakeoverRules,
     /// One a device.
     pub models: Vec<Box<dyn Model>>,
     /// Where positives go.
@@ -148,7 +148,7 @@ impl Outcome {
 impl Pipeline {
     /// Starts every actor and listens.
     pub fn start(plan: Plan) -> Result<Pipeline, StartError> {
-        let Plan { archives, parts, split_bytes, models, sink, decision, commit, batch, limits, .. } = plan;
+        let Plan { archives, parts, takeover, models, sink, decision, commit, batch, limits, .. } = plan;
         let Plan { socket, secret, job, metrics, .. } = plan;
         let address = socket.local_addr()?;
         let (faults, fault_receiver) = FaultSender::channel();
@@ -185,7 +185,7 @@ impl Pipeline {
             Batcher::new(index, batch, interleaver.clone(), inference, metrics.batcher.clone(), &faults)
                 .start();
         }
-        let table = LeaseTable::new(archives.clone(), &parts, split_bytes);
+        let table = LeaseTable::new(archives.clone(), &parts, takeover);
         let dispatcher =
             Dispatcher::new(table, interleaver.clone(), writer.clone(), metrics.dispatcher.clone(), &faults)
                 .start();

@@ -3,4 +3,5 @@
 mod backpressure;
 mod faults;
 mod funnel;
+mod promise;
 mod world;
