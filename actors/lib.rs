@@ -14,9 +14,11 @@ pub mod writer;
 
 pub mod batch;
 pub mod credit;
+pub mod disk;
 pub mod exclusion;
 pub mod exit;
 pub mod fair;
+pub mod journal;
 pub mod lease;
 pub mod ledger;
 pub mod message;
@@ -24,6 +26,9 @@ pub mod metrics;
 pub mod part;
 pub mod port;
 pub mod wire;
+
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 
 pub use exclusion::{Exclusion, LegacyCounter};
 pub use message::{Input, Meta, Position, Prepared, RecordKey, WarcId};
