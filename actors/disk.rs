@@ -93,7 +93,9 @@ impl Disk for FsDisk {
     fn list(&mut self, folder: &str) -> io::Result<Vec<String>> {
         let entries = match fs::read_dir(self.root.join(folder)) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
+                return Ok(Vec::new());
+            }
             Err(error) => return Err(error),
         };
         let mut names = Vec::new();
@@ -169,6 +171,7 @@ mod tests {
         for n in 0..8 {
             disk.write_at(&format!("shelf/{n}"), 0, &[n]).unwrap();
         }
+        assert!(disk.list("a").unwrap().is_empty(), "a file is no folder");
         disk.rename("shelf/7", "shelf/0").unwrap();
         disk.remove("shelf/1").unwrap();
         disk.sync_folder("shelf").unwrap();

@@ -25,6 +25,7 @@ pub mod message;
 pub mod metrics;
 pub mod part;
 pub mod port;
+pub mod results;
 pub mod wire;
 
 #[cfg(any(test, feature = "testkit"))]
