@@ -37,7 +37,7 @@ const SESSION_THREADS: usize = 2;
 /// How long readers that were told to finish may take to close.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a run that is stopped goes on scoring what has arrived.
-const DRAIN: Duration = Duration::from_secs(6);
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long its last commit may take from then on.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
@@ -134,6 +134,38 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// How these archives stand by their committed parts.
+    pub fn of(archives: Vec<Archive>, parts: &[PartState]) -> Outcome {
+        let mut archives: Vec<ArchiveOutcome> = archives
+            .into_iter()
+            .map(|archive| ArchiveOutcome {
+                archive,
+                state: ArchiveState::Done,
+                bytes_read: 0,
+                account: Account::default(),
+            })
+            .collect();
+        for part in parts {
+            let archive = &mut archives[part.warc as usize];
+            archive.account += &part.account;
+            archive.bytes_read += part.bytes_read.min(part.end).saturating_sub(part.from);
+            archive.state = match (&archive.state, &part.over) {
+                (ArchiveState::Failed(reason), _) => ArchiveState::Failed(reason.clone()),
+                (_, Some(PartOver::Failed(reason))) => ArchiveState::Failed(reason.clone()),
+                (_, None) => ArchiveState::Unfinished,
+                (state, Some(PartOver::Done)) => state.clone(),
+            };
+        }
+        let mut total = Account::default();
+        archives.iter().for_each(|archive| total += &archive.account);
+        Outcome { archives, total, uncommitted: 0, interruptions: Vec::new(), interrupted: 0 }
+    }
+
+    /// Archives that were read to their end.
+    pub fn archives_done(&self) -> usize {
+        self.archives.iter().filter(|archive| archive.state == ArchiveState::Done).count()
+    }
+
     /// Whether every archive was read to its end and every record has its verdict.
     pub fn complete(&self) -> bool {
         self.archives.iter().all(|archive| archive.state == ArchiveState::Done)
@@ -266,7 +298,9 @@ impl Pipeline {
         }
         let written = ended?;
         let reading = report.map_err(|_| Fault::Panicked { actor: "dispatcher" })?;
-        Ok(outcome(self.archives, reading, written))
+        let Reading { interruptions, interrupted, .. } = reading;
+        let outcome = Outcome::of(self.archives, &written.parts);
+        Ok(Outcome { uncommitted: written.uncommitted, interruptions, interrupted, ..outcome })
     }
 }
 
@@ -283,32 +317,4 @@ impl Stopper {
         self.dispatcher.do_send(Drain);
         self.stopped.send_replace(true);
     }
-}
-
-/// The books by archive.
-fn outcome(archives: Vec<Archive>, reading: Reading, written: Written) -> Outcome {
-    let Reading { interruptions, interrupted, .. } = reading;
-    let mut archives: Vec<ArchiveOutcome> = archives
-        .into_iter()
-        .map(|archive| ArchiveOutcome {
-            archive,
-            state: ArchiveState::Done,
-            bytes_read: 0,
-            account: Account::default(),
-        })
-        .collect();
-    for part in &written.parts {
-        let archive = &mut archives[part.warc as usize];
-        archive.account += &part.account;
-        archive.bytes_read += part.bytes_read.min(part.end).saturating_sub(part.from);
-        archive.state = match (&archive.state, &part.over) {
-            (ArchiveState::Failed(reason), _) => ArchiveState::Failed(reason.clone()),
-            (_, Some(PartOver::Failed(reason))) => ArchiveState::Failed(reason.clone()),
-            (_, None) => ArchiveState::Unfinished,
-            (state, Some(PartOver::Done)) => state.clone(),
-        };
-    }
-    let mut total = Account::default();
-    archives.iter().for_each(|archive| total += &archive.account);
-    Outcome { archives, total, uncommitted: written.uncommitted, interruptions, interrupted }
 }

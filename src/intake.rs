@@ -5,8 +5,8 @@ use std::io;
 use crate::job::Job;
 use crate::prepare::{PrepareError, Preparer};
 use crate::source::{Archive, ArchiveReader, Store};
-use warcdl_actors::Position;
-use warcdl_actors::port::{RecordStream, Source, SourceError, Step};
+use warcdl_actors::port::{Pulse, RecordStream, Source, SourceError, Step};
+use warcdl_actors::{Exclusion, Position};
 use warcdl_actors::wire::Lease;
 
 /// Opens archives and prepares their records as a job says.
@@ -25,28 +25,80 @@ impl Intake {
 }
 
 impl Source for Intake {
-    fn open(&mut self, lease: &Lease) -> Result<Box<dyn RecordStream + '_>, SourceError> {
+    fn open(&mut self, lease: &Lease, pulse: &Pulse) -> Result<Box<dyn RecordStream + '_>, SourceError> {
         let archive = Archive { name: lease.name.clone(), size: lease.size, etag: lease.etag.clone() };
-        let input = self.store.open(&archive, lease.start.offset).map_err(told)?;
-        let reader = ArchiveReader::new(input, &lease.name, lease.start, &self.job.record, self.job.kind);
-        let store = self.store.clone();
-        let reader = reader.with_head(move || store.open(&archive, 0).map_err(io::Error::other));
-        Ok(Box::new(Records { reader, preparer: &mut self.preparer, last: lease.start }))
+        let opener = Opener { store: &self.store, job: &self.job, archive, pulse: pulse.clone() };
+        Ok(Box::new(Records {
+            reader: opener.at(lease.start)?,
+            opener,
+            preparer: &mut self.preparer,
+            from: lease.from,
+            end: lease.end,
+            pass_over: lease.pass_over,
+            next: lease.start,
+        }))
+    }
+}
+
+/// Opens one archive.
+struct Opener<'a> {
+    store: &'a Store,
+    job: &'a Job,
+    archive: Archive,
+    pulse: Pulse,
+}
+
+impl Opener<'_> {
+    fn at(&self, start: Position) -> Result<ArchiveReader, SourceError> {
+        let input = self.store.open(&self.archive, start.offset, &self.pulse).map_err(told)?;
+        let name = &self.archive.name;
+        let reader = ArchiveReader::new(input, name, start, &self.job.record, self.job.kind);
+        let (store, archive, pulse) = (self.store.clone(), self.archive.clone(), self.pulse.clone());
+        Ok(reader.with_head(move || store.open(&archive, 0, &pulse).map_err(io::Error::other)))
     }
 }
 
 struct Records<'a> {
     reader: ArchiveReader,
+    opener: Opener<'a>,
     preparer: &'a mut Preparer,
-    last: Position,
+    from: u64,
+    end: u64,
+    pass_over: bool,
+    next: Position,
+}
+
+impl Records<'_> {
+    /// Walks from a boundary that is known to the first record of the part, so that the part begins at a boundary too, and
+    /// not at bytes that look like one.
+    fn walk(&mut self) -> Result<(), SourceError> {
+        while self.next.offset < self.from {
+            self.opener.pulse.beat();
+            let Some(entry) = self.reader.pass_over().map_err(told)? else { return Ok(()) };
+            self.next = entry.next;
+            if entry.at.offset >= self.from {
+                // The last member held no more records: this one is the part's already, and was not looked at.
+                self.reader = self.opener.at(entry.at)?;
+                self.next = entry.at;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl RecordStream for Records<'_> {
     fn next(&mut self) -> Result<Option<Step>, SourceError> {
-        let Some(entry) = self.reader.next().map_err(told)? else { return Ok(None) };
-        debug_assert!(entry.at >= self.last && entry.next > entry.at, "positions only grow");
-        self.last = entry.next;
-        let outcome = entry.content.and_then(|response| self.preparer.prepare(response));
+        self.walk()?;
+        let over = std::mem::take(&mut self.pass_over);
+        let entry = if over { self.reader.pass_over() } else { self.reader.next() }.map_err(told)?;
+        let Some(entry) = entry.filter(|entry| entry.at.offset < self.end) else { return Ok(None) };
+        debug_assert!(entry.at >= self.next && entry.next > entry.at, "positions only grow");
+        self.next = entry.next;
+        let outcome = match entry.content {
+            // Damage is told as what it is.
+            Ok(_) if over => Err(Exclusion::Quarantined),
+            content => content.and_then(|response| self.preparer.prepare(response)),
+        };
         Ok(Some(Step { at: entry.at, next: entry.next, bytes_read: entry.bytes_read, outcome }))
     }
 }
@@ -61,7 +113,7 @@ mod tests {
     use std::path::Path;
 
     use warcdl_actors::Position;
-    use warcdl_actors::port::Source;
+    use warcdl_actors::port::{Pulse, Source};
     use warcdl_actors::wire::Lease;
 
     use super::Intake;
@@ -114,14 +166,18 @@ mod tests {
         let mut starts = vec![Position::default()];
         for expected in [3, 2, 1, 0] {
             let lease = Lease {
-                warc: Default::default(),
+                part: 0,
                 epoch: 0,
                 start: starts[3 - expected],
+                from: 0,
+                end: u64::MAX,
+                careful: 0,
+                pass_over: false,
                 size: file.len() as u64,
                 name: path.to_str().unwrap().to_owned(),
                 etag: String::new(),
             };
-            let mut records = intake.open(&lease).unwrap();
+            let mut records = intake.open(&lease, &Pulse::default()).unwrap();
             let mut ends = Vec::new();
             while let Some(step) = records.next().unwrap() {
                 assert!(step.outcome.is_ok(), "{:?}", step.outcome.err());
