@@ -266,10 +266,11 @@ impl Results {
         let Some(closed) = closed.cloned() else {
             return Ok(Lines { name: name.to_owned(), bytes: 0, crc: 0 });
         };
-        // It was finished, and grows again.
+        // It was finished, and grows again: never under its final name, not even after a crash.
         if self.disk.len(name).map_err(failed(name))?.is_some() {
             self.disk.rename(name, &unfinished(name)).map_err(failed(name))?;
         }
+        self.sync_folders()?;
         Ok(closed)
     }
 

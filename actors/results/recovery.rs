@@ -65,7 +65,7 @@ pub enum OpenError {
         changes: Vec<Change>,
     },
     /// There are results and no journal that says what is committed.
-    #[error("there is {path} but no journal beside it; set another output.path, or output.overwrite = true")]
+    #[error("{path} is there, but no {JOURNAL}; set another output.path, or output.overwrite = true")]
     NoJournal {
         /// One of them, relative to the folder of results.
         path: String,

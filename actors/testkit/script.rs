@@ -113,17 +113,24 @@ pub fn run(
         && let Some((next, rows)) = next(&parts)
     {
         rows.into_iter().for_each(|row| results.put(row));
-        if commits(&next) == COMMITS {
-            results.finish(&next)?
-        } else {
-            results.commit(&next)?
-        }
+        let is_last = commits(&next) == COMMITS;
+        patiently(|| if is_last { results.finish(&next) } else { results.commit(&next) })?;
         parts = next;
         committed(&parts, results.rows());
     }
     if until == COMMITS {
         // Where the last commit was reached before the crash, but not its end.
-        results.finish(&parts)?;
+        patiently(|| results.finish(&parts))?;
     }
     Ok(())
+}
+
+/// Tries again while the disk is full.
+fn patiently(mut write: impl FnMut() -> Result<(), ResultsError>) -> Result<(), ResultsError> {
+    loop {
+        match write() {
+            Err(ResultsError::Full { .. }) => {}
+            result => return result,
+        }
+    }
 }

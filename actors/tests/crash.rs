@@ -15,22 +15,21 @@ use warcdl_actors::testkit::{Fault, ModelDisk, Survival};
 const TOLD: usize = 10;
 /// Lines of the journal that are damaged.
 const DAMAGED_LINES: usize = 3;
+/// So many calls after it was full the disk stops.
+const FULL_BEFORE: [u64; 6] = [1, 2, 3, 5, 8, 13];
 /// Commits after which the journal is damaged.
 const DAMAGED_AFTER: [u64; 3] = [14, 27, COMMITS];
 
 fn main() -> ExitCode {
     let mut suite = Suite::new();
     suite.crashes();
+    suite.crashes_on_a_full_disk();
     suite.journal_damage();
-    let Suite { points, recovery_points, journal_cuts, journal_flips, failed, .. } = suite;
-    let result = serde_json::json!({
-        "points": points,
-        "recovery_points": recovery_points,
-        "journal_cuts": journal_cuts,
-        "journal_flips": journal_flips,
-        "failed": failed,
-    });
-    println!("{result}");
+    let Suite { points, recovery_points, full_points, journal_cuts, journal_flips, failed, .. } = suite;
+    println!(
+        "{{\"points\":{points},\"recovery_points\":{recovery_points},\"full_points\":{full_points},\
+         \"journal_cuts\":{journal_cuts},\"journal_flips\":{journal_flips},\"failed\":{failed}}}"
+    );
     ExitCode::from(u8::from(failed > 0))
 }
 
@@ -50,6 +49,7 @@ struct Suite {
     calls: u64,
     points: u64,
     recovery_points: u64,
+    full_points: u64,
     journal_cuts: u64,
     journal_flips: u64,
     failed: usize,
@@ -78,6 +78,7 @@ impl Suite {
             calls,
             points: 0,
             recovery_points: 0,
+            full_points: 0,
             journal_cuts: 0,
             journal_flips: 0,
             failed: 0,
@@ -143,7 +144,7 @@ impl Suite {
                 Ok(_) => Err("the fault did not come".to_owned()),
                 Err(_) => {
                     disk.crash(survival);
-                    if (call + inner) % 4 == 0 {
+                    if (call + inner).is_multiple_of(4) {
                         self.goes_on(&disk, acknowledged..=acknowledged + 1)
                     } else {
                         self.recovers(&disk, acknowledged..=acknowledged + 1)
@@ -153,6 +154,31 @@ impl Suite {
             let what =
                 || format!("program died at call {call}, machine at call {inner} of recovery, {survival:?}");
             self.judge(what, verdict);
+        }
+    }
+
+    /// At every call the disk is full once, and the machine stops while the commit is tried again.
+    fn crashes_on_a_full_disk(&mut self) {
+        for call in 0..self.calls {
+            for after in FULL_BEFORE {
+                self.full_points += 1;
+                let disk = ModelDisk::default();
+                disk.fail_at(call, Fault::Full);
+                disk.fail_at(call + after, Fault::Crash);
+                let mut acknowledged = 0;
+                let ended = run(&disk, COMMITS, |parts, _| acknowledged = commits(parts));
+                // A folder that is full while it is opened ends the run at once, and trying again may end it in time.
+                assert!(ended.is_ok() || disk.is_stopped() || acknowledged == 0, "{ended:?}");
+                let survival = match call % 3 {
+                    0 => Survival::Nothing,
+                    1 => Survival::Everything,
+                    _ => Survival::Random(call),
+                };
+                disk.crash(survival);
+                let verdict = self.goes_on(&disk, acknowledged..=acknowledged + 1);
+                let what = || format!("full at call {call}, broken off {after} calls later, {survival:?}");
+                self.judge(what, verdict);
+            }
         }
     }
 
@@ -222,7 +248,7 @@ impl Suite {
         self.journal_cuts += 1;
         let disk = disk.fork();
         disk.place(JOURNAL, &journal[..byte]).expect("the folder exists");
-        let verdict = if byte % 8 == 0 {
+        let verdict = if byte.is_multiple_of(8) {
             self.goes_on(&disk, expected..=expected)
         } else {
             self.recovers(&disk, expected..=expected)
