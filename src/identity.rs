@@ -67,7 +67,13 @@ mod tests {
     #[test]
     fn what_decides_about_results_is_told_apart_and_nothing_else() {
         let calm = of(&[], 7);
-        for same in ["readers=9", "model.device=cuda:0", "model.threads=3", "batch.max_records=2", "output.part_bytes=9"] {
+        for same in [
+            "readers=9",
+            "model.device=cuda:0",
+            "model.threads=3",
+            "batch.max_records=2",
+            "output.part_bytes=9",
+        ] {
             assert_eq!(of(&[same], 7), calm, "{same}");
         }
         for (other, key) in [
@@ -77,7 +83,8 @@ mod tests {
             ("record.http_status=[200]", "record.http_status"),
         ] {
             let changed = of(&[other], 7);
-            let differing: Vec<_> = changed.iter().filter(|(key, value)| calm.get(*key) != Some(value)).collect();
+            let differing: Vec<_> =
+                changed.iter().filter(|(key, value)| calm.get(*key) != Some(value)).collect();
             assert_eq!(differing.len(), 1, "{other}");
             assert_eq!(differing[0].0, key);
         }

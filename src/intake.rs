@@ -6,8 +6,8 @@ use crate::job::Job;
 use crate::prepare::{PrepareError, Preparer};
 use crate::source::{Archive, ArchiveReader, Store};
 use warcdl_actors::port::{Pulse, RecordStream, Source, SourceError, Step};
-use warcdl_actors::{Exclusion, Position};
 use warcdl_actors::wire::Lease;
+use warcdl_actors::{Exclusion, Position};
 
 /// Opens archives and prepares their records as a job says.
 pub struct Intake {

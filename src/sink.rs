@@ -131,7 +131,8 @@ struct ResultsSink {
 
 impl ResultsSink {
     fn check(&self, result: Result<(), ResultsError>) -> Result<(), SinkError> {
-        let at = |path: &str| if path.is_empty() { self.root.clone() } else { self.root.join(Path::new(path)) };
+        let at =
+            |path: &str| if path.is_empty() { self.root.clone() } else { self.root.join(Path::new(path)) };
         result.map_err(|error| match error {
             ResultsError::Full { path } => SinkError::Full { path: at(&path) },
             ResultsError::Io { path, source } => SinkError::Io { path: at(&path), source },
@@ -144,10 +145,8 @@ impl ResultsSink {
 
 impl Sink for ResultsSink {
     fn put(&mut self, positive: &Positive) -> Result<(), SinkError> {
-        let row = row::layout(positive, self.kind, self.format).map_err(|source| SinkError::Io {
-            path: self.root.clone(),
-            source: source.into(),
-        })?;
+        let row = row::layout(positive, self.kind, self.format)
+            .map_err(|source| SinkError::Io { path: self.root.clone(), source: source.into() })?;
         self.results.put(row);
         Ok(())
     }

@@ -203,7 +203,8 @@ impl Summary {
         let unfinished = self.archives.iter().filter(|archive| archive.state == "unfinished").count();
         if unfinished > 0 {
             let archives = counted(unfinished as u64, "archive");
-            report += &format!("\nincomplete: {archives} not read to the end; run the same command again to go on");
+            report +=
+                &format!("\nincomplete: {archives} not read to the end; run the same command again to go on");
         }
         report
     }
@@ -217,12 +218,7 @@ pub fn counted(n: u64, noun: &str) -> String {
 impl Funnel {
     fn new(account: &Account) -> Funnel {
         let excluded = account.excluded.iter().map(|(reason, n)| (reason.name(), n)).collect();
-        Funnel {
-            seen: account.seen,
-            positives: account.positives,
-            negatives: account.negatives,
-            excluded,
-        }
+        Funnel { seen: account.seen, positives: account.positives, negatives: account.negatives, excluded }
     }
 }
 

@@ -10,8 +10,8 @@ use crate::node::{Folder, inspect, stderr};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use warcdl_actors::port::Pulse;
 use warcdl::source::{Archive, S3Settings, Secret, SourceSettings, Store, list};
+use warcdl_actors::port::Pulse;
 
 fn settings(endpoint_url: &str, place: &str, secret: &str) -> SourceSettings {
     let s3 = S3Settings {

@@ -22,7 +22,6 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use warcdl_actors::{PartOver, PartState, SinkError};
 use warcdl_actors::batch::BatchRules;
 use warcdl_actors::exit::Fault;
 use warcdl_actors::lease::{Archive, TakeoverRules};
@@ -30,6 +29,7 @@ use warcdl_actors::listener::LinkLimits;
 use warcdl_actors::metrics::{Metrics, RegisterError};
 use warcdl_actors::pipeline::{Outcome, Pipeline, Plan, StartError, Stopper};
 use warcdl_actors::writer::{CommitRules, Decision};
+use warcdl_actors::{PartOver, PartState, SinkError};
 
 /// A lease is not taken over before it has lasted so long.
 const SETTLED: Duration = Duration::from_secs(5);
@@ -72,7 +72,9 @@ pub enum RunError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Fault(#[from] Fault),
-    #[error("stopped at once, as asked twice; what was committed is intact: run the same command again to go on")]
+    #[error(
+        "stopped at once, as asked twice; what was committed is intact: run the same command again to go on"
+    )]
     StoppedAtOnce,
     #[error("cannot watch for signals: {0}")]
     Signal(io::Error),
@@ -170,7 +172,11 @@ pub async fn run_with(
     if resumed {
         let rows = counted(recovered.rows, "positive");
         let done = Outcome::of(archives.clone(), &parts).archives_done();
-        eprintln!("going on with {}: {rows}, {done} of {} archives done", config.output.path.display(), archives.len());
+        eprintln!(
+            "going on with {}: {rows}, {done} of {} archives done",
+            config.output.path.display(),
+            archives.len()
+        );
     }
 
     let highlights = Highlights::default();

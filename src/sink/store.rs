@@ -85,11 +85,6 @@ mod tests {
         {
             assert!(!is_file(&foreign), "{foreign}");
         }
-        assert!(
-            is_shelf("0f")
-                && !is_shelf("0F")
-                && !is_shelf("..")
-                && !is_shelf("0")
-        );
+        assert!(is_shelf("0f") && !is_shelf("0F") && !is_shelf("..") && !is_shelf("0"));
     }
 }

@@ -29,7 +29,9 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), SinkError> {
 /// Wraps what the system says about a path.
 pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> SinkError {
     move |source| match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => SinkError::Full { path: path.to_owned() },
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            SinkError::Full { path: path.to_owned() }
+        }
         _ => SinkError::Io { path: path.to_owned(), source },
     }
 }
