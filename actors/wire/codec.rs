@@ -1,17 +1,33 @@
-//! Frames over any byte stream: `tokio_util`'s length-delimited codec with our layout on top.
+//! Frames over any byte stream: a `u32` length, and our layout behind it.
+//!
+//! A record lives much longer than the buffer that it was read into, and holds slices of its frame. So that credit stays a
+//! measure of memory, no slice keeps more alive than its own frame: what is short is copied out of the reading buffer,
+//! which is used again; what is long is read into a buffer of exactly its size.
 //!
 //! Generic over the IO by construction (a codec touches buffers only), so that TLS slips under it unchanged.
 
 use super::frame::Frame;
 use super::{MAX_HANDSHAKE_FRAME, WireError};
-use bytes::{BufMut, Bytes, BytesMut};
-use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
+use bytes::{Buf, BufMut, BytesMut};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// Longest frame that is copied out of the reading buffer, in bytes; the buffer has room for one.
+const COPIED: usize = 8 * 1024;
 
 /// Encodes [`Frame`]s and decodes them; a frame beyond the limit is refused when its length arrives, before anything is
 /// reserved for it.
 #[derive(Debug)]
 pub struct FrameCodec {
-    lengths: LengthDelimitedCodec,
+    limit: usize,
+    arriving: Option<Arriving>,
+}
+
+/// A frame whose length has arrived.
+#[derive(Clone, Copy, Debug)]
+struct Arriving {
+    len: usize,
+    /// Whether the reading buffer is exactly this frame's.
+    exact: bool,
 }
 
 /// A frame as it arrived.
@@ -26,17 +42,34 @@ pub struct Received {
 impl FrameCodec {
     /// A codec for the handshake; see [`FrameCodec::set_limit`].
     pub fn new() -> FrameCodec {
-        let lengths = LengthDelimitedCodec::builder()
-            .little_endian()
-            .length_field_length(4)
-            .max_frame_length(MAX_HANDSHAKE_FRAME)
-            .new_codec();
-        FrameCodec { lengths }
+        FrameCodec { limit: MAX_HANDSHAKE_FRAME, arriving: None }
     }
 
     /// Sets the longest frame that is read or written, in bytes.
     pub fn set_limit(&mut self, bytes: usize) {
-        self.lengths.set_max_frame_length(bytes);
+        self.limit = bytes;
+    }
+
+    /// The frame that is arriving, once its length is known and checked.
+    fn head(&mut self, src: &mut BytesMut) -> Result<Option<Arriving>, WireError> {
+        if self.arriving.is_none() && src.len() >= 4 {
+            let len = src.get_u32_le() as usize;
+            if len > self.limit {
+                let error =
+                    format!("the peer announces a frame of {len} bytes, at most {} may come", self.limit);
+                return Err(WireError::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, error)));
+            }
+            let exact = len > COPIED && len > src.len();
+            if exact {
+                let mut own = BytesMut::with_capacity(len);
+                own.extend_from_slice(src);
+                *src = own;
+            } else {
+                src.reserve(len.saturating_sub(src.len()));
+            }
+            self.arriving = Some(Arriving { len, exact });
+        }
+        Ok(self.arriving)
     }
 }
 
@@ -51,10 +84,14 @@ impl Decoder for FrameCodec {
     type Error = WireError;
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, WireError> {
-        let Some(payload) = self.lengths.decode(src)? else { return Ok(None) };
-        let payload: Bytes = payload.freeze();
-        let cost = payload.len() as u64;
-        Ok(Some(Received { frame: Frame::decode(payload)?, cost }))
+        let Some(Arriving { len, exact }) = self.head(src)? else { return Ok(None) };
+        if src.len() < len {
+            return Ok(None);
+        }
+        self.arriving = None;
+        let payload = src.split_to(len).freeze();
+        let frame = if exact { Frame::decode(payload) } else { Frame::decode_copying(payload) };
+        Ok(Some(Received { frame: frame?, cost: len as u64 }))
     }
 }
 
@@ -63,7 +100,7 @@ impl Encoder<Frame> for FrameCodec {
 
     fn encode(&mut self, frame: Frame, dst: &mut BytesMut) -> Result<(), WireError> {
         let len = frame.encoded_len();
-        if len > self.lengths.max_frame_length() {
+        if len > self.limit {
             return Err(WireError::Io(std::io::Error::new(
                 std::io::ErrorKind::InvalidInput,
                 format!("{} frame of {len} bytes is beyond the limit", frame.frame_type().name()),

@@ -250,14 +250,26 @@ impl Frame {
         }
     }
 
-    /// Reads one frame: the type byte and the fields, without the length prefix.
-    pub fn decode(mut payload: Bytes) -> Result<Frame, WireError> {
+    /// Reads one frame: the type byte and the fields, without the length prefix. The frame holds slices of `payload`.
+    pub fn decode(payload: Bytes) -> Result<Frame, WireError> {
+        Frame::decode_fields(payload, Fields::new)
+    }
+
+    /// The same, but the frame holds copies, and nothing of `payload`.
+    pub fn decode_copying(payload: Bytes) -> Result<Frame, WireError> {
+        Frame::decode_fields(payload, Fields::copying)
+    }
+
+    fn decode_fields(
+        mut payload: Bytes,
+        fields: fn(&'static str, Bytes) -> Fields,
+    ) -> Result<Frame, WireError> {
         if payload.is_empty() {
             return Err(WireError::Short { frame: "any", field: "type" });
         }
         let code = payload.split_to(1)[0];
         let frame_type = FrameType::from_code(code).ok_or(WireError::UnknownFrame(code))?;
-        let mut fields = Fields::new(frame_type.name(), payload);
+        let mut fields = fields(frame_type.name(), payload);
         let f = &mut fields;
         let frame = match frame_type {
             FrameType::Hello => Frame::Hello {
