@@ -1,6 +1,7 @@
 //! The dataflow over real sockets, with scripted sources, models and sinks.
 
 mod backpressure;
+mod deadlocks;
 mod faults;
 mod funnel;
 mod world;
