@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod deadlocks;
+mod fairness;
 mod faults;
 mod funnel;
 mod world;
