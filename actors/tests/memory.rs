@@ -138,9 +138,14 @@ fn prepared(frame: usize) -> Prepared {
     }
 }
 
-/// Sends until the next frame finds no credit; gives the bytes that were spent.
-async fn fill(reader: &mut Reader, prepared: &Prepared, codec: &mut FrameCodec, wire: &mut BytesMut) -> u64 {
-    let mut spent = 0;
+/// Sends until the next frame finds no credit; gives the records and the bytes that were spent.
+async fn fill(
+    reader: &mut Reader,
+    prepared: &Prepared,
+    codec: &mut FrameCodec,
+    wire: &mut BytesMut,
+) -> (u64, u64) {
+    let (mut records, mut spent) = (0, 0);
     for offset in 0.. {
         let position = |offset| Position { offset, ordinal: 0 };
         let progress = Progress { next: position(offset + 1), bytes_read: offset + 1, excluded: Vec::new() };
@@ -154,6 +159,7 @@ async fn fill(reader: &mut Reader, prepared: &Prepared, codec: &mut FrameCodec, 
         let cost = frame.encoded_len() as u64;
         let more = reader.window.spend(cost);
         if more {
+            records += 1;
             spent += cost;
             codec.encode(frame, wire).unwrap();
         }
@@ -165,7 +171,7 @@ async fn fill(reader: &mut Reader, prepared: &Prepared, codec: &mut FrameCodec, 
             break;
         }
     }
-    spent
+    (records, spent)
 }
 
 /// The measurement, in the child process.
@@ -186,13 +192,17 @@ async fn measure(readers: usize, frame: usize) -> Value {
     }
     let session = (resident_bytes().saturating_sub(before)) / readers as u64;
 
-    let mut spent = 0;
+    let (mut records, mut spent) = (0, 0);
     for reader in &mut connected {
-        spent += fill(reader, &prepared, &mut codec, &mut wire).await;
+        let (more, cost) = fill(reader, &prepared, &mut codec, &mut wire).await;
+        records += more;
+        spent += cost;
     }
     let patience = Duration::from_secs(120);
     let full = async {
-        while metrics.session.credit_in_use.get() as u64 != spent {
+        while metrics.session.credit_in_use.get() as u64 != spent
+            || metrics.dispatcher.delivered.get() != records
+        {
             tokio::task::yield_now().await;
         }
     };
@@ -201,7 +211,6 @@ async fn measure(readers: usize, frame: usize) -> Value {
 
     let growth = resident_bytes() - before;
     let formula = readers as u64 * (WINDOW + session);
-    let records = metrics.dispatcher.delivered.get();
     let ratio = |bytes: u64| (growth as f64 / bytes as f64 * 1_000.0).round() / 1_000.0;
     let figures = json!({
         "readers": readers,

@@ -119,7 +119,13 @@ mod tests {
 
     #[test]
     fn frames_survive_any_split_of_the_stream() {
-        let frames = [Frame::Ready, Frame::Grant { granted: 77 }, Frame::Refused { reason: "no".into() }];
+        // One is longer than what is copied out of the reading buffer.
+        let frames = [
+            Frame::Ready,
+            Frame::Refused { reason: "no".repeat(COPIED / 2) },
+            Frame::Grant { granted: 77 },
+            Frame::Refused { reason: "no".into() },
+        ];
         let mut wire = BytesMut::new();
         let mut codec = FrameCodec::new();
         for frame in &frames {
@@ -135,6 +141,27 @@ mod tests {
                 }
             }
             assert_eq!(arrived, frames, "in pieces of {step}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_of_a_frame_keeps_nothing_else_alive() {
+        for len in [10, COPIED - 100, COPIED + 100] {
+            let job = Frame::Welcome { session: 1, granted: 2, max_record: 3, job: vec![7; len].into() };
+            let (mut codec, mut wire) = (FrameCodec::new(), BytesMut::new());
+            codec.encode(job.clone(), &mut wire).unwrap();
+            codec.encode(Frame::Ready, &mut wire).unwrap();
+            // All but the last bytes of the frame are there when its length is read.
+            let rest = wire.split_off(wire.len() - 10);
+            assert!(codec.decode(&mut wire).unwrap().is_none());
+            wire.extend_from_slice(&rest);
+            let first = codec.decode(&mut wire).unwrap().unwrap().frame;
+            assert_eq!(first, job);
+            assert_eq!(codec.decode(&mut wire).unwrap().unwrap().frame, Frame::Ready);
+            let before = wire.capacity();
+            // A buffer of which nothing is held can be had again from its start.
+            assert_eq!(wire.try_reclaim(before + len), len <= COPIED, "{len}");
+            drop(first);
         }
     }
 
