@@ -125,7 +125,7 @@ fn stuck(archives: usize, records: usize, keep: usize) -> (World, mpsc::Sender<(
     (world, open)
 }
 
-/// Flink (FLINK-16641): a channel with no buffer of its own starved while the shared ones were all elsewhere.
+/// Flink: a channel with no buffer of its own starved while the shared ones were all elsewhere.
 #[test]
 fn a_late_reader_has_its_own_window_when_all_other_credit_is_out() {
     let (world, open) = stuck(4, 0, 0);
@@ -150,7 +150,7 @@ fn a_late_reader_has_its_own_window_when_all_other_credit_is_out() {
     assert!(outcome.unwrap().complete());
 }
 
-/// curl (16955): one slow stream ate the window that all streams of a connection shared.
+/// curl: one slow stream ate the window that all streams of a connection shared.
 #[test]
 fn a_reader_that_stops_within_a_frame_takes_nothing_from_the_others() {
     let world = World::new(vec![vec![Script::Record { score: 90, keep: 2_000 }; 1_500]; 2]);
@@ -170,7 +170,7 @@ fn a_reader_that_stops_within_a_frame_takes_nothing_from_the_others() {
     assert_eq!((outcome.total.positives, outcome.interrupted), (3_000, 1));
 }
 
-/// hyper (4003): a sender that kept one byte in hand met a receiver that granted at exhaustion only, and both waited.
+/// hyper: a sender that kept one byte in hand met a receiver that granted at exhaustion only, and both waited.
 #[test]
 fn credit_is_granted_long_before_the_window_is_exhausted() {
     let outcome = World::new(vec![vec![]]).play(|stage| async move {
@@ -200,7 +200,7 @@ fn a_remainder_smaller_than_the_next_frame_does_not_stop_the_reader() {
     }
 }
 
-/// akka-http (3840): an update was due at half of the window, which what was buffered kept it from ever reaching.
+/// akka-http: an update was due at half of the window, which what was buffered kept it from ever reaching.
 #[test]
 fn less_than_the_threshold_is_granted_by_the_timer() {
     let outcome = World::new(vec![vec![]]).play(|stage| async move {
@@ -216,7 +216,7 @@ fn less_than_the_threshold_is_granted_by_the_timer() {
     assert!(outcome.unwrap().complete());
 }
 
-/// h2o (912): a server that stopped reading requests never saw the updates that would have let it go on.
+/// h2o: a server that stopped reading requests never saw the updates that would have let it go on.
 #[test]
 fn control_frames_are_read_while_the_data_lane_is_stuck() {
     let (world, open) = stuck(1, 0, 0);
