@@ -16,6 +16,7 @@ pub mod batch;
 pub mod books;
 pub mod credit;
 pub mod disk;
+pub mod estate;
 pub mod exclusion;
 pub mod exit;
 pub mod fair;

@@ -11,6 +11,7 @@
 use crate::batch::BatchRules;
 use crate::batcher::Batcher;
 use crate::dispatcher::{Dispatcher, Drain, Reading, Report};
+use crate::estate::Estate;
 use crate::exit::{Fault, FaultSender};
 use crate::inference::Inference;
 use crate::interleaver::Interleaver;
@@ -27,6 +28,7 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use bytes::Bytes;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -229,6 +231,7 @@ impl Pipeline {
             secret,
             job,
             limits,
+            estate: Arc::new(Estate::new(limits.window)),
             arbiters: session_threads.iter().map(Arbiter::handle).collect::<Vec<ArbiterHandle>>(),
             interleaver,
             writer: writer.clone(),
