@@ -35,7 +35,8 @@ pub const JOURNAL_BYTES: u64 = 4 << 20;
 /// Lines are written in pieces of about so many bytes.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// How rows lie in files of lines.
+/// How rows lie in files of lines. A run that goes on must have the layout that it began with, so what decides
+/// `part_bytes` belongs into the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// `part-00000.jsonl`, `part-00001.jsonl`, ... of at most so many bytes, but a line that is longer has a file to

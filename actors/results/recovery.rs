@@ -20,7 +20,7 @@ const NAMED_CHANGES: usize = 5;
 /// What was found in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
-    /// The committed state of every part, by number; empty for a run that begins.
+    /// The committed state of every part, by number; empty where no commit was made yet.
     pub parts: Vec<PartState>,
     /// Whether there were results of this run.
     pub resumed: bool,
