@@ -292,8 +292,6 @@ impl Results {
 
     /// Puts a journal in the place of the old one, if any, that has everything in its snapshot.
     fn rewrite_journal(&mut self) -> Result<(), ResultsError> {
-        // The snapshot does not say which names are not durable.
-        self.sync_folders()?;
         let bytes = Journal::begin(self.header.clone(), self.committed.snapshot()).map_err(invalid)?;
         let new = unfinished(JOURNAL);
         // What a try before this one wrote may be longer.

@@ -24,10 +24,21 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     suite.crashes();
     suite.crashes_on_a_full_disk();
+    suite.restarts_on_a_failing_disk();
     suite.journal_damage();
-    let Suite { points, recovery_points, full_points, journal_cuts, journal_flips, failed, .. } = suite;
+    let Suite {
+        points,
+        recovery_points,
+        full_points,
+        failing_points,
+        journal_cuts,
+        journal_flips,
+        failed,
+        ..
+    } = suite;
     println!(
         "{{\"points\":{points},\"recovery_points\":{recovery_points},\"full_points\":{full_points},\
+         \"failing_points\":{failing_points},\
          \"journal_cuts\":{journal_cuts},\"journal_flips\":{journal_flips},\"failed\":{failed}}}"
     );
     ExitCode::from(u8::from(failed > 0))
@@ -50,6 +61,7 @@ struct Suite {
     points: u64,
     recovery_points: u64,
     full_points: u64,
+    failing_points: u64,
     journal_cuts: u64,
     journal_flips: u64,
     failed: usize,
@@ -79,6 +91,7 @@ impl Suite {
             points: 0,
             recovery_points: 0,
             full_points: 0,
+            failing_points: 0,
             journal_cuts: 0,
             journal_flips: 0,
             failed: 0,
@@ -133,6 +146,18 @@ impl Suite {
         whole.crash(Survival::Nothing);
         let verdict = self.goes_on(&whole, found..=found);
         self.judge(|| format!("program died at call {call}, machine right after recovery"), verdict);
+        for more in 1..=2 {
+            let disk = stopped.fork();
+            let until = (found + more).min(COMMITS);
+            let verdict = match run(&disk, until, |_, _| {}) {
+                Err(error) => Err(error.to_string()),
+                Ok(()) => {
+                    disk.crash(Survival::Nothing);
+                    self.goes_on(&disk, until..=until)
+                }
+            };
+            self.judge(|| format!("program died at call {call}, machine after {more} more commits"), verdict);
+        }
 
         for inner in 0..calls {
             self.recovery_points += 1;
@@ -179,6 +204,31 @@ impl Suite {
                 let what = || format!("full at call {call}, broken off {after} calls later, {survival:?}");
                 self.judge(what, verdict);
             }
+        }
+    }
+
+    /// At every call the disk fails once, after which a sync does nothing for what was written before. The program ends and
+    /// is started again, and then the machine stops: what was told to the program holds.
+    fn restarts_on_a_failing_disk(&mut self) {
+        for call in 0..self.calls {
+            self.failing_points += 1;
+            let disk = ModelDisk::default();
+            disk.fail_at(call, Fault::Io);
+            let mut acknowledged = 0;
+            let ended = run(&disk, COMMITS, |parts, _| acknowledged = commits(parts));
+            assert!(ended.is_err(), "call {call} of {}", self.calls);
+            disk.restart();
+            let verdict = match open(&disk) {
+                Err(error) => Err(error.to_string()),
+                Ok((_, recovered)) => {
+                    let found = commits(&recovered.parts);
+                    let known =
+                        self.is_among(&recovered.parts, recovered.rows, acknowledged..=acknowledged + 1);
+                    disk.crash(Survival::Nothing);
+                    known.and_then(|()| self.goes_on(&disk, found..=found))
+                }
+            };
+            self.judge(|| format!("the disk failed at call {call}"), verdict);
         }
     }
 
