@@ -133,7 +133,7 @@ impl Results {
     }
 
     /// Commits the rows that were put, together with the state of the parts that they come from. `parts` may hold parts
-    /// that did not change. Where nothing changed at all, nothing is written.
+    /// that did not change. Where nothing changed at all, nothing is committed.
     ///
     /// After [`ResultsError::Full`] nothing is lost, and it can be called again; also with more rows and other states.
     pub fn commit(&mut self, parts: &[PartState]) -> Result<(), ResultsError> {

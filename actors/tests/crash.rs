@@ -2,8 +2,11 @@
 //!
 //! Pass: what is recovered is the last commit, or the one that was under way; and a run that goes on from there ends with
 //! the same bytes in the same files as one that nothing happened to.
+//!
+//! `cargo test -p warcdl-actors --features testkit --test crash`; what it did is the last line, as JSON.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use warcdl_actors::PartState;
 use warcdl_actors::results::OpenError;
@@ -233,17 +236,12 @@ impl Suite {
     }
 
     /// What is recovered is one of the commits `among`.
-    fn recovers(&self, disk: &ModelDisk, among: std::ops::RangeInclusive<u64>) -> Result<(), String> {
+    fn recovers(&self, disk: &ModelDisk, among: RangeInclusive<u64>) -> Result<(), String> {
         let (_, recovered) = open(disk).map_err(|error| error.to_string())?;
         self.is_among(&recovered.parts, recovered.rows, among)
     }
 
-    fn is_among(
-        &self,
-        parts: &[PartState],
-        rows: u64,
-        among: std::ops::RangeInclusive<u64>,
-    ) -> Result<(), String> {
+    fn is_among(&self, parts: &[PartState], rows: u64, among: RangeInclusive<u64>) -> Result<(), String> {
         let commit = commits(parts);
         if !among.contains(&commit) {
             return Err(format!("the state after commit {commit} was found, not of one in {among:?}"));
@@ -255,7 +253,7 @@ impl Suite {
     }
 
     /// [`Suite::recovers`], and the run from there to its end leaves what it must.
-    fn goes_on(&self, disk: &ModelDisk, among: std::ops::RangeInclusive<u64>) -> Result<(), String> {
+    fn goes_on(&self, disk: &ModelDisk, among: RangeInclusive<u64>) -> Result<(), String> {
         let mut found = None;
         let ended = run(disk, COMMITS, |parts, rows| {
             found.get_or_insert_with(|| self.is_among(parts, rows, among.clone()));
