@@ -35,7 +35,8 @@ pub const JOURNAL_BYTES: u64 = 4 << 20;
 /// Lines are written in pieces of about so many bytes.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// How rows lie in files of lines.
+/// How rows lie in files of lines. A run that goes on must have the layout that it began with, so what decides
+/// `part_bytes` belongs into the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// `part-00000.jsonl`, `part-00001.jsonl`, ... of at most so many bytes, but a line that is longer has a file to
@@ -132,7 +133,7 @@ impl Results {
     }
 
     /// Commits the rows that were put, together with the state of the parts that they come from. `parts` may hold parts
-    /// that did not change. Where nothing changed at all, nothing is written.
+    /// that did not change. Where nothing changed at all, nothing is committed.
     ///
     /// After [`ResultsError::Full`] nothing is lost, and it can be called again; also with more rows and other states.
     pub fn commit(&mut self, parts: &[PartState]) -> Result<(), ResultsError> {
@@ -291,8 +292,6 @@ impl Results {
 
     /// Puts a journal in the place of the old one, if any, that has everything in its snapshot.
     fn rewrite_journal(&mut self) -> Result<(), ResultsError> {
-        // The snapshot does not say which names are not durable.
-        self.sync_folders()?;
         let bytes = Journal::begin(self.header.clone(), self.committed.snapshot()).map_err(invalid)?;
         let new = unfinished(JOURNAL);
         // What a try before this one wrote may be longer.

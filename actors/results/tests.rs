@@ -90,6 +90,22 @@ fn a_disk_that_stays_full_is_waited_for() {
 }
 
 #[test]
+fn a_shorter_commit_leaves_nothing_of_a_longer_one_that_found_no_space() {
+    let disk = ModelDisk::default();
+    let mut results = with(&disk, None);
+    let parts: Vec<_> = (0..9).map(PartState::whole).collect();
+    // The journal is written, and its sync fails.
+    disk.fail_at(disk.calls() + 1, Fault::Full);
+    let error = results.commit(&parts).unwrap_err();
+    assert!(matches!(error, ResultsError::Full { path } if path == JOURNAL));
+    results.commit(&parts[..1]).unwrap();
+    let bytes = &disk.files()[JOURNAL];
+    let journal = Journal::parse(bytes).unwrap();
+    assert_eq!((journal.commits.len(), journal.valid_bytes), (1, bytes.len() as u64));
+    assert_eq!(journal.commits[0].parts, parts[..1]);
+}
+
+#[test]
 fn after_an_error_nothing_is_written_any_more() {
     let calm = ModelDisk::default();
     run(&calm, COMMITS, |_, _| {}).unwrap();
@@ -135,6 +151,23 @@ fn lines_go_into_files_of_bounded_size() {
     check(Some(8), &[(first, "aaa\nbbb\n"), (second, "ccccccccc\n"), (third, "d\ne\n")]);
     check(Some(100), &[(first, "aaa\nbbb\nccccccccc\nd\ne\n")]);
     check(None, &[("index.jsonl", "aaa\nbbb\nccccccccc\nd\ne\n")]);
+}
+
+#[test]
+fn lines_that_were_not_committed_are_gone_for_good() {
+    let disk = ModelDisk::default();
+    let mut results = with(&disk, Some(1000));
+    results.put(row("a"));
+    results.commit(&[]).unwrap();
+    results.put(row("b"));
+    // The line is written and synced, and the journal not written.
+    disk.fail_at(disk.calls() + 2, Fault::Crash);
+    results.commit(&[]).unwrap_err();
+    disk.crash(Survival::Everything);
+    check_lines(&disk, &[("part-00000.jsonl.tmp", "a\nb\n")]);
+    with(&disk, Some(1000)).finish(&[]).unwrap();
+    disk.crash(Survival::Nothing);
+    check_lines(&disk, &[("part-00000.jsonl", "a\n")]);
 }
 
 #[test]
