@@ -33,6 +33,9 @@ test-sim: ## the simulator: 20,000 seeds of faults over the real rules, and plan
 test-crash: ## break the writing of results off at every call to the disk
 	cargo test --workspace --locked --features warcdl-actors/testkit --test crash
 
+bench-commit: ## what commits cost: with them against without, in pairs
+	cargo bench --locked --bench commit
+
 lint: ## check format and lints, as for every change
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
