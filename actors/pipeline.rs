@@ -150,7 +150,7 @@ impl Outcome {
         for part in parts {
             let archive = &mut archives[part.warc as usize];
             archive.account += &part.account;
-            archive.bytes_read += part.bytes_read.min(part.end).saturating_sub(part.from);
+            archive.bytes_read += part.bytes_passed();
             archive.state = match (&archive.state, &part.over) {
                 (ArchiveState::Failed(reason), _) => ArchiveState::Failed(reason.clone()),
                 (_, Some(PartOver::Failed(reason))) => ArchiveState::Failed(reason.clone()),
@@ -188,7 +188,9 @@ impl Pipeline {
         let (faults, fault_receiver) = FaultSender::channel();
         let (written, written_receiver) = oneshot::channel();
         metrics.dispatcher.archives.set(archives.len() as i64);
-        metrics.dispatcher.archive_bytes.set(archives.iter().map(|archive| archive.size).sum::<u64>() as i64);
+        let size: u64 = archives.iter().map(|archive| archive.size).sum();
+        let read: u64 = parts.iter().map(PartState::bytes_passed).sum();
+        metrics.dispatcher.archive_bytes.set(size.saturating_sub(read) as i64);
 
         let writer_thread = Arbiter::new();
         let writer = {

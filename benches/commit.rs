@@ -44,7 +44,8 @@ fn run(folder: &Path, commit: bool) -> Run {
         .expect("the program starts");
     assert!(status.success(), "{status}");
     let summary: Value =
-        serde_json::from_slice(&std::fs::read(results.join("summary.json")).expect("a summary")).expect("JSON");
+        serde_json::from_slice(&std::fs::read(results.join("summary.json")).expect("a summary"))
+            .expect("JSON");
     let number = |value: &Value| value.as_f64().expect("a number");
     let mut rows: Vec<Vec<u8>> = std::fs::read_dir(&results)
         .expect("results")

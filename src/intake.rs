@@ -112,9 +112,9 @@ mod tests {
     use std::io::Write;
     use std::path::Path;
 
-    use warcdl_actors::Position;
     use warcdl_actors::port::{Pulse, Source};
     use warcdl_actors::wire::Lease;
+    use warcdl_actors::{Exclusion, Position};
 
     use super::Intake;
     use crate::config::Config;
@@ -133,6 +133,118 @@ mod tests {
         )
     }
 
+    fn job() -> Job {
+        let needs = ["source.paths=[\"a\"]", "model.path=m"].map(str::to_owned);
+        let config = Config::parse(Path::new("my.toml"), "", &needs).unwrap();
+        Job {
+            kind: config.kind,
+            s3: config.source.s3.clone(),
+            record: config.record.clone(),
+            text: config.text.clone(),
+            image: config.image.clone(),
+            filter: config.filter.clone(),
+            tokenizer_json: None,
+            max_tokens: 100,
+            image_size: None,
+        }
+    }
+
+    fn lease(path: &Path, size: usize, start: Position) -> Lease {
+        Lease {
+            part: 0,
+            epoch: 0,
+            start,
+            from: 0,
+            end: u64::MAX,
+            careful: 0,
+            pass_over: false,
+            size: size as u64,
+            name: path.to_str().unwrap().to_owned(),
+            etag: String::new(),
+        }
+    }
+
+    /// Where each record of a lease starts and ends, and whether it was taken.
+    fn read(intake: &mut Intake, lease: &Lease) -> Vec<(Position, Position, Result<(), Exclusion>)> {
+        let mut records = intake.open(lease, &Pulse::default()).unwrap();
+        let mut found = Vec::new();
+        while let Some(step) = records.next().unwrap() {
+            found.push((step.at, step.next, step.outcome.map(drop)));
+        }
+        found
+    }
+
+    /// Wherever an archive is cut, and from whatever boundary the second part walks to its beginning: the parts hold every
+    /// record once.
+    #[test]
+    fn parts_of_an_archive_are_the_archive() {
+        let gzip = |records: &[String]| {
+            let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            records.iter().for_each(|record| member.write_all(record.as_bytes()).unwrap());
+            member.finish().unwrap()
+        };
+        let pages: Vec<String> = (0..6).map(record).collect();
+        let each: Vec<Vec<u8>> = pages.iter().map(|page| gzip(std::slice::from_ref(page))).collect();
+        let mut damaged = each.clone();
+        let middle = damaged[2].len() / 2;
+        damaged[2][middle..middle + 6].fill(0xff);
+        damaged[4].splice(0..0, *b"no member at all");
+        // An archive inside a record, stored as it is: its members look like those around it.
+        let mut nested = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        let inner = each.concat();
+        let head = format!(
+            "WARC/1.0\r\nWARC-Type: response\r\nContent-Length: {}\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            inner.len() + 19
+        );
+        nested.write_all(&[head.as_bytes(), &inner, b"\r\n\r\n"].concat()).unwrap();
+        let mut with_nested = each.clone();
+        with_nested.insert(3, nested.finish().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let job = job();
+        let mut intake = Intake::new(job.clone(), Store::new(&job.s3, runtime.handle().clone())).unwrap();
+        for (name, bytes, records) in [
+            ("each.warc.gz", each.concat(), 6),
+            ("two.warc.gz", [gzip(&pages[..2]), gzip(&pages[2..4]), gzip(&pages[4..])].concat(), 6),
+            ("one.warc.gz", gzip(&pages), 6),
+            ("plain.warc", pages.concat().into_bytes(), 6),
+            ("damaged.warc.gz", damaged.concat(), 7),
+            ("nested.warc.gz", with_nested.concat(), 7),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, &bytes).unwrap();
+            let whole = lease(&path, bytes.len(), Position::default());
+            let all = read(&mut intake, &whole);
+            assert_eq!(all.len(), records, "{name}");
+            for cut in (0..bytes.len() as u64 + 1).step_by(bytes.len() / 60) {
+                let first = read(&mut intake, &Lease { end: cut, ..whole.clone() });
+                let boundaries =
+                    std::iter::once(Position::default()).chain(all.iter().map(|&(_, next, _)| next));
+                for start in boundaries.filter(|start| start.offset < cut) {
+                    let second = Lease { start, from: cut, ..whole.clone() };
+                    let both = [first.clone(), read(&mut intake, &second)].concat();
+                    assert_eq!(both, all, "{name} cut at {cut}, the rest from {start:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_passed_over_is_told_as_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.warc");
+        let bytes: String = (0..3).map(record).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let job = job();
+        let mut intake = Intake::new(job.clone(), Store::new(&job.s3, runtime.handle().clone())).unwrap();
+        let whole = lease(&path, bytes.len(), Position::default());
+        let second = read(&mut intake, &whole)[1].0;
+        let found = read(&mut intake, &Lease { start: second, pass_over: true, ..whole });
+        let outcomes: Vec<_> = found.into_iter().map(|(_, _, outcome)| outcome).collect();
+        assert_eq!(outcomes, [Err(Exclusion::Quarantined), Ok(())]);
+    }
+
     #[test]
     fn a_lease_from_behind_the_head_finds_the_dictionary_there() {
         let dictionary = record(0).into_bytes();
@@ -147,36 +259,13 @@ mod tests {
         let path = folder.path().join("a.warc.zst");
         std::fs::write(&path, &file).unwrap();
 
-        let needs = ["source.paths=[\"a\"]", "model.path=m"].map(str::to_owned);
-        let config = Config::parse(Path::new("my.toml"), "", &needs).unwrap();
-        let job = Job {
-            kind: config.kind,
-            s3: config.source.s3.clone(),
-            record: config.record.clone(),
-            text: config.text.clone(),
-            image: config.image.clone(),
-            filter: config.filter.clone(),
-            tokenizer_json: None,
-            max_tokens: 100,
-            image_size: None,
-        };
+        let job = job();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let store = Store::new(&job.s3, runtime.handle().clone());
         let mut intake = Intake::new(job, store).unwrap();
         let mut starts = vec![Position::default()];
         for expected in [3, 2, 1, 0] {
-            let lease = Lease {
-                part: 0,
-                epoch: 0,
-                start: starts[3 - expected],
-                from: 0,
-                end: u64::MAX,
-                careful: 0,
-                pass_over: false,
-                size: file.len() as u64,
-                name: path.to_str().unwrap().to_owned(),
-                etag: String::new(),
-            };
+            let lease = lease(&path, file.len(), starts[3 - expected]);
             let mut records = intake.open(&lease, &Pulse::default()).unwrap();
             let mut ends = Vec::new();
             while let Some(step) = records.next().unwrap() {

@@ -33,6 +33,9 @@ use warcdl_actors::{PartOver, PartState, SinkError};
 
 /// A lease is not taken over before it has lasted so long.
 const SETTLED: Duration = Duration::from_secs(5);
+/// How long readers may take to go once the run is over, and once it was stopped.
+const FAREWELL: Duration = Duration::from_secs(5);
+const HASTE: Duration = Duration::from_millis(500);
 /// How often progress is looked at; the reporter decides what is shown.
 const TICK: Duration = Duration::from_millis(200);
 /// How long without a reader before the operator is reminded that one is needed.
@@ -324,7 +327,8 @@ async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, End), Ru
         }
     };
     if let Some(local) = local {
-        local.end().await;
+        // Who stops a run wants it to be over.
+        local.end(if matches!(end, End::Work) { FAREWELL } else { HASTE }).await;
     }
     ended.map(|outcome| (outcome, end))
 }
