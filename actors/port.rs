@@ -111,7 +111,10 @@ pub trait Sink: Send {
 #[allow(missing_docs)]
 pub enum SinkError {
     /// The disk is full; everything committed is intact.
-    #[error("no room on the disk to write {}", path.display())]
+    #[error(
+        "no room on the disk to write {}; what was committed is intact: make room, then run the same command to go on",
+        path.display()
+    )]
     Full { path: PathBuf },
     /// The file or folder cannot be written or synced; everything committed is intact.
     #[error("cannot write {}: {source}", path.display())]

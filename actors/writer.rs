@@ -252,14 +252,17 @@ impl Writer {
                 self.last_commit = Instant::now();
                 self.metrics.pending_bytes.set(0);
             }
-            Err(error @ SinkError::Full { .. }) => {
+            Err(SinkError::Full { path }) => {
                 if since.elapsed() >= self.rules.full_disk {
-                    return self.fail(error.into());
+                    return self.fail(SinkError::Full { path }.into());
                 }
                 if self.metrics.disk_full.get() == 0 {
                     self.metrics.disk_full.set(1);
                     let budget = self.rules.full_disk.as_secs();
-                    tracing::error!("{error}; the run waits for room, for {budget} s (output.full_disk_s)");
+                    let path = path.display();
+                    tracing::error!(
+                        "no room on the disk to write {path}: the run waits for {budget} s (output.full_disk_s)"
+                    );
                 }
                 self.stuck = Some((parts, since));
             }
