@@ -178,7 +178,7 @@ fn a_disk_that_stays_full_ends_the_run_and_what_was_committed_is_intact() {
     assert_eq!(parts[&0].account.positives, offsets(&sink).len() as u64, "books and results agree");
 }
 
-/// The connection of the first reader dies after every possible number of bytes; nothing is lost, doubled or out of order.
+/// The connection of the first reader dies after every possible number of bytes in either direction; nothing is lost, doubled or out of order.
 #[test]
 fn a_connection_may_be_cut_at_every_byte() {
     let script = || {
@@ -187,37 +187,41 @@ fn a_connection_may_be_cut_at_every_byte() {
         script[5] = Script::Record { score: 60, keep: 40 };
         script
     };
-    let run = |cut: usize| {
+    let run = |write: usize, read: usize| {
         let world = World::new(vec![script()]);
         let sink = world.sink.clone();
-        let written = Arc::new(Mutex::new(0));
-        let counter = Arc::clone(&written);
+        let cut = (write, read);
+        let moved = Arc::new(Mutex::new((0, 0)));
+        let counter = Arc::clone(&moved);
         let outcome = world
             .play(move |stage| async move {
-                let io =
-                    CutAfter { io: TcpStream::connect(stage.address).await.unwrap(), left: cut, counter };
+                let io = TcpStream::connect(stage.address).await.unwrap();
+                let io = CutAfter { io, write, read, counter };
                 if stage.reader_over(io).await.is_err() {
                     stage.reader().await.unwrap();
                 }
             })
             .unwrap();
-        assert!(outcome.complete(), "cut after {cut}");
+        assert!(outcome.complete(), "cut after {cut:?}");
         outcome.check().unwrap();
         let stored = sink.stored.lock().unwrap().clone();
-        assert_eq!(outcome.total.seen, 12, "cut after {cut}");
-        let written = *written.lock().unwrap();
-        (stored, written)
+        assert_eq!(outcome.total.seen, 12, "cut after {cut:?}");
+        let moved = *moved.lock().unwrap();
+        (stored, moved)
     };
-    let (calm, length) = run(usize::MAX);
-    assert!(calm.len() > 2 && length > 500, "{calm:?}");
+    let (calm, (written, read)) = run(usize::MAX, usize::MAX);
+    assert!(calm.len() > 2 && written > 500 && read > 100, "{calm:?}");
     // Nearly all of the time is waiting.
     const THREADS: usize = 8;
     std::thread::scope(|scope| {
         for first in 0..THREADS {
             let (run, calm) = (&run, &calm);
             scope.spawn(move || {
-                for cut in (first..length).step_by(THREADS) {
-                    assert_eq!(run(cut).0, *calm, "cut after {cut} of {length} bytes");
+                for cut in (first..written).step_by(THREADS) {
+                    assert_eq!(run(cut, usize::MAX).0, *calm, "cut after {cut} of {written} bytes sent");
+                }
+                for cut in (first..read).step_by(THREADS) {
+                    assert_eq!(run(usize::MAX, cut).0, *calm, "cut after {cut} of {read} bytes received");
                 }
             });
         }

@@ -310,12 +310,19 @@ impl Stage {
     }
 }
 
-/// A connection that dies after so many bytes were written to it.
+/// A connection that dies after so many bytes were written to it, or read from it.
 pub struct CutAfter<IO> {
     pub io: IO,
-    pub left: usize,
-    /// Counts the bytes that were written.
-    pub counter: Arc<Mutex<usize>>,
+    pub write: usize,
+    pub read: usize,
+    /// Counts the bytes that were written and read.
+    pub counter: Arc<Mutex<(usize, usize)>>,
+}
+
+impl<IO> CutAfter<IO> {
+    pub fn written(io: IO, write: usize) -> CutAfter<IO> {
+        CutAfter { io, write, read: usize::MAX, counter: Arc::default() }
+    }
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for CutAfter<IO> {
@@ -324,7 +331,19 @@ impl<IO: AsyncRead + Unpin> AsyncRead for CutAfter<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        if self.read == 0 {
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        let mut part = buf.take(self.read);
+        let before = part.filled().len();
+        let result = Pin::new(&mut self.io).poll_read(cx, &mut part);
+        let n = part.filled().len() - before;
+        // What was read into the part was initialised there.
+        let filled = part.filled().to_vec();
+        buf.put_slice(&filled);
+        self.read -= n;
+        self.counter.lock().unwrap().1 += n;
+        result
     }
 }
 
@@ -334,14 +353,14 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for CutAfter<IO> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        let n = buf.len().min(self.left);
+        let n = buf.len().min(self.write);
         if n == 0 {
             return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
         }
         let written = Pin::new(&mut self.io).poll_write(cx, &buf[..n]);
         if let Poll::Ready(Ok(n)) = written {
-            self.left -= n;
-            *self.counter.lock().unwrap() += n;
+            self.write -= n;
+            self.counter.lock().unwrap().0 += n;
         }
         written
     }
