@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod batcher;
+pub mod committer;
 pub mod dispatcher;
 pub mod inference;
 pub mod interleaver;

@@ -95,9 +95,6 @@ pub trait Sink: Send {
     /// Takes one positive into the next commit. Nothing is written yet.
     fn put(&mut self, positive: &Positive) -> Result<(), SinkError>;
 
-    /// Bytes that wait for the next commit.
-    fn pending_bytes(&self) -> u64;
-
     /// Makes everything put so far durable, and that the given parts stand as they do. After [`SinkError::Full`] the same
     /// commit may be tried again; after any other error nothing may.
     fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError>;

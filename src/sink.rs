@@ -151,10 +151,6 @@ impl Sink for ResultsSink {
         Ok(())
     }
 
-    fn pending_bytes(&self) -> u64 {
-        self.results.pending_bytes()
-    }
-
     fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
         let done = self.results.commit(parts);
         self.check(done)

@@ -307,10 +307,6 @@ impl Sink for Watched {
         Ok(())
     }
 
-    fn pending_bytes(&self) -> u64 {
-        self.sink.pending_bytes()
-    }
-
     fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
         self.sink.commit(parts)
     }

@@ -55,10 +55,6 @@ impl Sink for NoSink {
         Ok(())
     }
 
-    fn pending_bytes(&self) -> u64 {
-        0
-    }
-
     fn commit(&mut self, _: &[PartState]) -> Result<(), SinkError> {
         Ok(())
     }

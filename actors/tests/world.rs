@@ -153,10 +153,6 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    fn pending_bytes(&self) -> u64 {
-        self.pending.len() as u64
-    }
-
     fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
         if self.full.load(Ordering::SeqCst) > 0 {
             self.full.fetch_sub(1, Ordering::SeqCst);

@@ -111,7 +111,7 @@ impl RunError {
             | RunError::Signal(_)
             | RunError::Imbalance(_)
             | RunError::Summary(_)
-            | RunError::Fault(Fault::Panicked { .. } | Fault::Stale(_)) => Exit::Internal,
+            | RunError::Fault(Fault::Panicked { .. } | Fault::Stale(_) | Fault::Thread(_)) => Exit::Internal,
         }
     }
 }
