@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 NODE   := $(TARGET)/release/warcdl-node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint sample clean-results
+.PHONY: help setup build demo test test-kill lint sample clean-results
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,9 @@ demo: setup build ## find the recipes and the captioned pictures of the sample a
 
 test: setup ## run every test
 	cargo test --workspace --locked
+
+test-kill: ## kill the processes of real runs at random, 200 times; KILLS=… and SEED=… set how often and when
+	cargo test --locked --test kill -- $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 lint: ## check format and lints, as for every change
 	cargo fmt --all --check
