@@ -20,7 +20,7 @@ use fastrand::Rng;
 use job::{Job, Ports};
 use results::Results;
 use resume::{End, resume_time};
-use run::{Blows, Run};
+use run::{Blows, Onset, Run};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,10 @@ use std::time::{Duration, Instant};
 const SAMPLES: usize = 3;
 /// Pages of the generated archives.
 const CRAWLS: [usize; 6] = [2400, 1200, 600, 300, 40, 0];
+/// Pages of an archive of which a lease lasts long enough to be taken over.
+const LONG_PAGES: usize = 12_000;
+/// One of so many runs is over that archive.
+const LONG_EVERY: u64 = 5;
 /// Pages of the archive whose readers end.
 const RESUMED_PAGES: usize = 20_000;
 /// A lease whose reader is gone is read on within this.
@@ -81,20 +85,26 @@ fn main() -> ExitCode {
     let folder = tempfile::Builder::new().prefix("warcdl-kill-").tempdir().unwrap().keep();
     println!("kill: {} kills, seed {}, in {}", options.kills, options.seed, folder.display());
     let start = Instant::now();
-    let mut rng = Rng::with_seed(options.seed);
-    let (mut blows, mut findings) = (Blows::default(), Findings::default());
-    let archives = make_archives(&folder.join("archives"));
-    under_fire(&folder, &archives, options.kills, &mut rng, &mut blows, &mut findings);
-    let [killed, stopped] = [End::Killed, End::Stopped].map(|end| resume(&folder, end, &mut findings));
+    let mut suite = Suite {
+        folder: folder.clone(),
+        ports: Ports::free(),
+        rng: Rng::with_seed(options.seed),
+        blows: Blows::default(),
+        findings: Findings::default(),
+    };
+    if let Err(wrong) = suite.play(options.kills) {
+        suite.findings.wrong.push(wrong);
+    }
+    let [killed, stopped] = [End::Killed, End::Stopped].map(|end| suite.resume(end));
+    let Suite { blows, findings, .. } = suite;
 
-    let mut first: Vec<f64> = blows.first_score.iter().map(Duration::as_secs_f64).collect();
-    first.sort_by(f64::total_cmp);
     let report = json!({
         "kills": blows.kills(),
         "gpu_kills": blows.gpu_kills,
         "reader_kills": blows.reader_kills,
         "stops": blows.stops,
-        "drains": blows.drains,
+        "drains": blows.drain.len(),
+        "end_kills": blows.end_kills,
         "intruders": blows.intruders,
         "takeovers": blows.takeovers,
         "runs": findings.runs,
@@ -102,7 +112,8 @@ fn main() -> ExitCode {
         "lost": findings.lost,
         "doubled": findings.doubled,
         "equal": findings.wrong.is_empty(),
-        "gpu_first_batch_s": { "median": first.get(first.len() / 2), "max": first.last(), "restarts": first.len() },
+        "gpu_first_batch_s": spread(&blows.first_score),
+        "drain_s": spread(&blows.drain),
         "reader_resume_s": { "killed": killed, "stopped": stopped },
         "seconds": start.elapsed().as_secs_f64(),
     });
@@ -119,8 +130,99 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Writes them, and gives their glob.
-fn make_archives(folder: &Path) -> PathBuf {
+/// Median and maximum in seconds.
+fn spread(times: &[Duration]) -> serde_json::Value {
+    let mut seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+    seconds.sort_by(f64::total_cmp);
+    json!({ "median": seconds.get(seconds.len() / 2), "max": seconds.last() })
+}
+
+/// Archives, and what a calm run makes of them.
+struct Crawls {
+    archives: PathBuf,
+    calm: Results,
+    onset: Onset,
+}
+
+struct Suite {
+    folder: PathBuf,
+    ports: Ports,
+    rng: Rng,
+    blows: Blows,
+    findings: Findings,
+}
+
+impl Suite {
+    /// Calm runs, then runs under fire until there were enough kills, or one went wrong.
+    fn play(&mut self, kills: u64) -> Result<(), String> {
+        let (many, long) = (self.folder.join("many"), self.folder.join("long"));
+        make_many(&many);
+        fs::create_dir(&long).unwrap();
+        write_gz(&long.join("long.warc.gz"), &crawl("long", LONG_PAGES));
+        let many = self.calm(&many, Onset::AtOnce)?;
+        let long = self.calm(&long, Onset::AfterTakeover)?;
+        while self.blows.kills() < kills && self.findings.wrong.is_empty() {
+            self.findings.runs += 1;
+            let crawls = if self.findings.runs % LONG_EVERY == 2 { &long } else { &many };
+            self.run(crawls, kills)?;
+        }
+        Ok(())
+    }
+
+    fn calm(&mut self, folder: &Path, onset: Onset) -> Result<Crawls, String> {
+        let archives = folder.join("*.warc.gz");
+        let job = Job::new(folder.join("calm"), self.ports, &archives, &settings(&mut self.rng));
+        let start = Instant::now();
+        Run::start(&job, &mut self.rng, &mut self.blows, 0, onset)
+            .play()
+            .map_err(|wrong| format!("{}: {wrong}", folder.display()))?;
+        let calm = Results::read(&job.results());
+        println!("calm: {} rows, {:.1} s", calm.rows(), start.elapsed().as_secs_f64());
+        Ok(Crawls { archives, calm, onset })
+    }
+
+    fn run(&mut self, crawls: &Crawls, kills: u64) -> Result<(), String> {
+        let name = format!("run-{}", self.findings.runs);
+        let job = Job::new(self.folder.join(&name), self.ports, &crawls.archives, &settings(&mut self.rng));
+        let (start, before) = (Instant::now(), self.blows.kills());
+        let played = Run::start(&job, &mut self.rng, &mut self.blows, kills, crawls.onset).play();
+        println!("{name}: {} kills, {:.1} s", self.blows.kills() - before, start.elapsed().as_secs_f64());
+        played.map_err(|wrong| format!("{name}: {wrong}"))?;
+        let results = Results::read(&job.results());
+        let difference = results.compare(&crawls.calm);
+        let findings = &mut self.findings;
+        findings.rows += results.rows();
+        findings.lost += difference.lost;
+        findings.doubled += difference.doubled;
+        findings.wrong.extend(difference.told.into_iter().map(|told| format!("{name}: {told}")));
+        if findings.wrong.is_empty() {
+            fs::remove_dir_all(self.folder.join(&name)).unwrap();
+        }
+        Ok(())
+    }
+
+    /// See [`resume_time`]; in seconds.
+    fn resume(&mut self, end: End) -> Option<f64> {
+        let name = format!("{end:?}").to_lowercase();
+        let archive = self.folder.join("resumed.warc.gz");
+        if !archive.exists() {
+            write_gz(&archive, &crawl("resumed", RESUMED_PAGES));
+        }
+        let job = Job::new(self.folder.join(&name), self.ports, &archive, "");
+        let time = resume_time(&job, end).and_then(|time| {
+            let seconds = time.as_secs_f64();
+            if time > RESUMED_WITHIN {
+                Err(format!("work goes on after {seconds:.1} s"))
+            } else {
+                Ok(seconds)
+            }
+        });
+        time.map_err(|wrong| self.findings.wrong.push(format!("{name}: {wrong}"))).ok()
+    }
+}
+
+/// Archives of different sizes.
+fn make_many(folder: &Path) {
     fs::create_dir(folder).unwrap();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/sample/sample.warc.gz");
     for i in 0..SAMPLES {
@@ -129,49 +231,6 @@ fn make_archives(folder: &Path) -> PathBuf {
     for pages in CRAWLS {
         let name = format!("crawl-{pages}");
         write_gz(&folder.join(format!("{name}.warc.gz")), &crawl(&name, pages));
-    }
-    folder.join("*.warc.gz")
-}
-
-/// A calm run, then runs under fire until there were enough kills, or one went wrong.
-fn under_fire(
-    folder: &Path,
-    archives: &Path,
-    kills: u64,
-    rng: &mut Rng,
-    blows: &mut Blows,
-    findings: &mut Findings,
-) {
-    let ports = Ports::free();
-    let calm = {
-        let job = Job::new(folder.join("calm"), ports, archives, &settings(rng));
-        let start = Instant::now();
-        if let Err(wrong) = Run::start(&job, rng, blows, 0).play() {
-            return findings.wrong.push(format!("calm run: {wrong}"));
-        }
-        println!("calm run: {:.1} s", start.elapsed().as_secs_f64());
-        Results::read(&job.results())
-    };
-    while blows.kills() < kills && findings.wrong.is_empty() {
-        findings.runs += 1;
-        let name = format!("run-{}", findings.runs);
-        let job = Job::new(folder.join(&name), ports, archives, &settings(rng));
-        let (start, before) = (Instant::now(), blows.kills());
-        let played = Run::start(&job, rng, blows, kills).play();
-        println!("{name}: {} kills, {:.1} s", blows.kills() - before, start.elapsed().as_secs_f64());
-        if let Err(wrong) = played {
-            findings.wrong.push(format!("{name}: {wrong}"));
-            return;
-        }
-        let results = Results::read(&job.results());
-        let difference = results.compare(&calm);
-        findings.rows += results.rows();
-        findings.lost += difference.lost;
-        findings.doubled += difference.doubled;
-        findings.wrong.extend(difference.told.into_iter().map(|told| format!("{name}: {told}")));
-        if findings.wrong.is_empty() {
-            fs::remove_dir_all(folder.join(&name)).unwrap();
-        }
     }
 }
 
@@ -183,26 +242,4 @@ fn settings(rng: &mut Rng) -> String {
         rng.u64(50..200),
         rng.u64(100_000..1_000_000)
     )
-}
-
-/// See [`resume_time`]; in seconds.
-fn resume(folder: &Path, end: End, findings: &mut Findings) -> Option<f64> {
-    let name = format!("{end:?}").to_lowercase();
-    let archive = folder.join("resumed.warc.gz");
-    if !archive.exists() {
-        write_gz(&archive, &crawl("resumed", RESUMED_PAGES));
-    }
-    let job = Job::new(folder.join(&name), Ports::free(), &archive, "");
-    match resume_time(&job, end) {
-        Ok(time) => {
-            if time > RESUMED_WITHIN {
-                findings.wrong.push(format!("{name}: work is resumed after {:.1} s", time.as_secs_f64()));
-            }
-            Some(time.as_secs_f64())
-        }
-        Err(wrong) => {
-            findings.wrong.push(format!("{name}: {wrong}"));
-            None
-        }
-    }
 }

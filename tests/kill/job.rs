@@ -88,13 +88,37 @@ impl Job {
         Process::start(&arguments.map(str::to_owned), &self.path("readers.log"))
     }
 
-    /// A figure of the GPU node; `None` if it does not answer.
-    pub fn figure(&self, name: &str) -> Option<f64> {
+    /// The figures of the GPU node; `None` if it does not answer.
+    pub fn figures(&self) -> Option<Figures> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.ports.metrics)).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
         write!(stream, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
         let mut text = String::new();
         stream.read_to_string(&mut text).ok()?;
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+        let figure = |name: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok())
+        };
+        Some(Figures {
+            archives: figure("warcdl_archives")? as u64,
+            archives_over: figure("warcdl_archives_over")? as u64,
+            readers: figure("warcdl_readers_connected")? as usize,
+            delivered: figure("warcdl_records_delivered_total")? as u64,
+            scored: figure("warcdl_records_scored_total")? as u64,
+            takeovers: figure("warcdl_lease_takeovers_total")? as u64,
+        })
     }
+}
+
+/// What a GPU node tells of itself since it was started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub archives: u64,
+    /// Archives that were read to their end.
+    pub archives_over: u64,
+    /// Readers that are connected.
+    pub readers: usize,
+    pub delivered: u64,
+    pub scored: u64,
+    /// Leases taken over for want of work.
+    pub takeovers: u64,
 }

@@ -6,7 +6,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const DELIVERED: &str = "warcdl_records_delivered_total";
 
 /// What befalls the reader.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +19,8 @@ pub enum End {
 pub fn resume_time(job: &Job, end: End) -> Result<Duration, String> {
     let _gpu = job.gpu();
     let mut readers = [job.reader(), job.reader()];
-    let delivered = || job.figure(DELIVERED).unwrap_or_default();
-    wait_for(|| delivered() > 100.0)?;
+    let figures = || job.figures().unwrap_or_default();
+    wait_for(|| figures().readers == 2 && figures().delivered > 100)?;
     if readers[0].archive().is_none() {
         readers.reverse();
     }
@@ -36,8 +35,8 @@ pub fn resume_time(job: &Job, end: End) -> Result<Duration, String> {
     }
     wait_for(|| other.archive().is_some())?;
     // What the first one delivered has arrived: the lease ended behind it.
-    let before = delivered();
-    wait_for(|| delivered() > before)?;
+    let before = figures().delivered;
+    wait_for(|| figures().delivered > before)?;
     Ok(start.elapsed())
 }
 

@@ -1,6 +1,6 @@
 //! A run under fire: its processes are killed, stopped and drained, and started again, until it has come to its end.
 
-use crate::job::Job;
+use crate::job::{Figures, Job};
 use crate::process::{Process, TICK};
 use fastrand::Rng;
 use std::collections::HashSet;
@@ -19,18 +19,40 @@ const UNDERWAY: Duration = Duration::from_millis(60);
 /// Mean time between two blows, in milliseconds; drawn anew for each run.
 const CALM_MS: std::ops::Range<u64> = 150..400;
 
+/// How long a reader is stopped: longer than its lease lasts.
+const STOP_MS: std::ops::Range<u64> = 2_500..4_000;
+/// Looks at the processes between two looks at the figures.
+const TICKS: u32 = 5;
+/// Blows that wait for a takeover wait no longer.
+const TAKEN_OVER: Duration = Duration::from_secs(12);
+/// Within so many milliseconds after its start a GPU node recovers what was committed.
+const RECOVERY_MS: std::ops::Range<u64> = 0..300;
+/// Within so many milliseconds after the last archive was read a GPU node is writing the last results.
+const ENDING_MS: std::ops::Range<u64> = 0..60;
+
+/// When the first blow falls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onset {
+    AtOnce,
+    /// When a lease was taken over for want of work, so that there are parts that were cut in two.
+    AfterTakeover,
+}
+
 /// What was done to processes, and how long they took to recover.
 #[derive(Debug, Default)]
 pub struct Blows {
     pub gpu_kills: u64,
     pub reader_kills: u64,
     pub stops: u64,
-    pub drains: u64,
     pub intruders: u64,
+    /// Kills of GPU nodes that had nothing left to read.
+    pub end_kills: u64,
     /// Leases taken over for want of work, as far as they were seen.
     pub takeovers: u64,
     /// From the start of a GPU node that goes on to its first score.
     pub first_score: Vec<Duration>,
+    /// From SIGTERM to the end of the GPU node.
+    pub drain: Vec<Duration>,
 }
 
 impl Blows {
@@ -79,9 +101,12 @@ pub struct Run<'a> {
     gpu: Process,
     started: Instant,
     restarted: bool,
-    has_scored: bool,
-    takeovers: u64,
+    onset: Onset,
+    figures: Figures,
+    ticks: u32,
     again_at: Option<Instant>,
+    /// The end was struck at.
+    end_struck: bool,
     intruded: bool,
     readers: Vec<Reader>,
     /// Archives in which a reader died since the GPU node was started. A record whose readers die three times is
@@ -91,7 +116,7 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn start(job: &'a Job, rng: &'a mut Rng, blows: &'a mut Blows, kills: u64) -> Run<'a> {
+    pub fn start(job: &'a Job, rng: &'a mut Rng, blows: &'a mut Blows, kills: u64, onset: Onset) -> Run<'a> {
         Run {
             gpu: job.gpu(),
             readers: (0..READERS).map(|_| Reader::start(job)).collect(),
@@ -102,9 +127,11 @@ impl<'a> Run<'a> {
             kills,
             started: Instant::now(),
             restarted: false,
-            has_scored: false,
-            takeovers: 0,
+            onset,
+            figures: Figures::default(),
+            ticks: 0,
             again_at: None,
+            end_struck: false,
             intruded: false,
             suspected: HashSet::new(),
             committed: (None, Instant::now()),
@@ -117,7 +144,7 @@ impl<'a> Run<'a> {
         loop {
             thread::sleep(TICK);
             if let Some(status) = self.gpu.ended() {
-                self.blows.takeovers += self.takeovers;
+                self.blows.takeovers += self.figures.takeovers;
                 return if status.success() {
                     Ok(())
                 } else {
@@ -128,11 +155,16 @@ impl<'a> Run<'a> {
                 reader.tend(self.job)?;
             }
             self.watch()?;
-            if self.blows.kills() >= self.kills {
+            if self.blows.kills() >= self.kills || self.is_awaited() {
                 continue;
             }
-            if self.has_scored && !self.intruded {
+            if self.has_scored() && !self.intruded {
                 self.intrude()?;
+            }
+            if self.nothing_is_left() && !self.end_struck {
+                self.end_struck = true;
+                self.blows.end_kills += 1;
+                self.again_at = Some(self.within(ENDING_MS));
             }
             if self.again_at.is_some_and(|at| Instant::now() >= at) {
                 self.kill_gpu();
@@ -143,20 +175,40 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether the time for blows has not come.
+    fn is_awaited(&mut self) -> bool {
+        if self.figures.takeovers > 0 || self.started.elapsed() > TAKEN_OVER {
+            self.onset = Onset::AtOnce;
+        }
+        self.onset == Onset::AfterTakeover
+    }
+
+    fn has_scored(&self) -> bool {
+        self.figures.scored > 0
+    }
+
+    fn nothing_is_left(&self) -> bool {
+        self.figures.archives > 0 && self.figures.archives_over == self.figures.archives
+    }
+
+    fn within(&mut self, millis: std::ops::Range<u64>) -> Instant {
+        Instant::now() + Duration::from_millis(self.rng.u64(millis))
+    }
+
     /// Exponentially distributed, so that blows are independent of each other.
     fn pause(&mut self) -> Duration {
         self.mean.mul_f64(-(1.0 - self.rng.f64()).ln())
     }
 
     fn watch(&mut self) -> Result<(), String> {
-        if !self.has_scored {
-            let scored = self.job.figure("warcdl_records_scored_total").unwrap_or_default();
-            self.has_scored = scored > 0.0;
-            if self.has_scored && self.restarted {
-                self.blows.first_score.push(self.started.elapsed());
-            }
-        } else if self.rng.u32(..10) == 0 {
-            self.takeovers = self.job.figure("warcdl_lease_takeovers_total").unwrap_or_default() as u64;
+        self.ticks += 1;
+        let had_scored = self.has_scored();
+        let is_ending = self.figures.archives_over + 1 >= self.figures.archives;
+        if !had_scored || is_ending || self.ticks.is_multiple_of(TICKS) {
+            self.figures = self.job.figures().unwrap_or(self.figures);
+        }
+        if self.has_scored() && !had_scored && self.restarted {
+            self.blows.first_score.push(self.started.elapsed());
         }
         let journal = fs::metadata(self.job.results().join("journal")).ok();
         let journal = journal.and_then(|journal| Some((journal.len(), journal.modified().ok()?)));
@@ -196,7 +248,7 @@ impl<'a> Run<'a> {
             Blow::Gpu => self.kill_gpu(),
             Blow::GpuTwice => {
                 self.kill_gpu();
-                self.again_at = Some(Instant::now() + Duration::from_millis(self.rng.u64(..300)));
+                self.again_at = Some(self.within(RECOVERY_MS));
             }
             Blow::Everybody => {
                 // With the GPU node ends what it holds against records.
@@ -221,10 +273,10 @@ impl<'a> Run<'a> {
     }
 
     fn start_gpu(&mut self) {
-        self.blows.takeovers += std::mem::take(&mut self.takeovers);
+        self.blows.takeovers += std::mem::take(&mut self.figures).takeovers;
         self.gpu = self.job.gpu();
         self.started = Instant::now();
-        (self.restarted, self.has_scored) = (true, false);
+        self.restarted = true;
         self.suspected.clear();
         // Those that were told that nothing is left: there may be again.
         for reader in &mut self.readers {
@@ -235,13 +287,14 @@ impl<'a> Run<'a> {
     }
 
     fn drain(&mut self) -> Result<(), String> {
-        if !self.has_scored {
+        if !self.has_scored() {
             return Ok(());
         }
+        let start = Instant::now();
         self.gpu.signal("TERM");
         match self.gpu.wait(PROMPTLY).map(|status| status.code()) {
             Some(Some(130)) => {
-                self.blows.drains += 1;
+                self.blows.drain.push(start.elapsed());
                 self.start_gpu();
                 Ok(())
             }
@@ -265,8 +318,7 @@ impl<'a> Run<'a> {
     fn stop_reader(&mut self, victim: usize) {
         if self.readers[victim].stopped_until.is_none() && self.halt(victim) {
             self.blows.stops += 1;
-            let millis = self.rng.u64(2_500..4_000);
-            self.readers[victim].stopped_until = Some(Instant::now() + Duration::from_millis(millis));
+            self.readers[victim].stopped_until = Some(self.within(STOP_MS));
         }
     }
 
