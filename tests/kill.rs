@@ -173,7 +173,7 @@ impl Suite {
         let archives = folder.join("*.warc.gz");
         let job = Job::new(folder.join("calm"), self.ports, &archives, &settings(&mut self.rng));
         let start = Instant::now();
-        Run::start(&job, &mut self.rng, &mut self.blows, 0, onset)
+        Run::start(&job, &mut self.rng, &mut Blows::default(), 0, onset)
             .play()
             .map_err(|wrong| format!("{}: {wrong}", folder.display()))?;
         let calm = Results::read(&job.results());
