@@ -25,6 +25,8 @@ const STOP_MS: std::ops::Range<u64> = 2_500..4_000;
 const TICKS: u32 = 5;
 /// Blows that wait for a takeover wait no longer.
 const TAKEN_OVER: Duration = Duration::from_secs(12);
+/// A commit is waited for no longer.
+const COMMIT: Duration = Duration::from_millis(300);
 /// Within so many milliseconds after its start a GPU node recovers what was committed.
 const RECOVERY_MS: std::ops::Range<u64> = 0..300;
 /// Within so many milliseconds after the last archive was read a GPU node is writing the last results.
@@ -66,6 +68,8 @@ impl Blows {
 enum Blow {
     Reader,
     Gpu,
+    /// While it commits.
+    GpuCommitting,
     /// And again while it recovers.
     GpuTwice,
     Everybody,
@@ -75,13 +79,14 @@ enum Blow {
 }
 
 /// How many of a hundred.
-const MIX: [(Blow, u32); 6] = [
-    (Blow::Reader, 52),
-    (Blow::Gpu, 16),
-    (Blow::GpuTwice, 8),
+const MIX: [(Blow, u32); 7] = [
+    (Blow::Reader, 54),
+    (Blow::Gpu, 10),
+    (Blow::GpuCommitting, 10),
+    (Blow::GpuTwice, 6),
     (Blow::Everybody, 6),
-    (Blow::Stop, 10),
-    (Blow::Drain, 8),
+    (Blow::Stop, 8),
+    (Blow::Drain, 6),
 ];
 
 struct Reader {
@@ -246,6 +251,10 @@ impl<'a> Run<'a> {
         match blow.unwrap_or(Blow::Reader) {
             Blow::Reader => self.kill_reader(victim),
             Blow::Gpu => self.kill_gpu(),
+            Blow::GpuCommitting => {
+                self.wait_for_a_commit();
+                self.kill_gpu();
+            }
             Blow::GpuTwice => {
                 self.kill_gpu();
                 self.again_at = Some(self.within(RECOVERY_MS));
@@ -262,6 +271,18 @@ impl<'a> Run<'a> {
             Blow::Drain => self.drain()?,
         }
         Ok(())
+    }
+
+    /// Until rows are written that the journal may not know yet.
+    fn wait_for_a_commit(&self) {
+        let written = || {
+            let files = fs::read_dir(self.job.results()).into_iter().flatten().flatten();
+            let unfinished = files.filter(|file| file.file_name().to_string_lossy().ends_with(".tmp"));
+            unfinished.filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>()
+        };
+        let (before, start) = (written(), Instant::now());
+        // Without a pause: the next moment would be too late.
+        while written() <= before && start.elapsed() < COMMIT {}
     }
 
     fn kill_gpu(&mut self) {
