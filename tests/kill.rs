@@ -1,7 +1,8 @@
 //! Real processes under `kill -9`, SIGSTOP and SIGTERM, at random moments: whatever happens to them, the results in the
 //! end are those of a run that nothing happened to.
 //!
-//! `cargo test --test kill -- [--kills N] [--seed N]`; the last line is a JSON object with what was done and found.
+//! `cargo test --test kill -- [--kills N] [--seed N]`; the last line is a JSON object with what was done and found. The
+//! seed decides what is done and when; where that hits a process, the machine decides.
 
 mod archive;
 #[path = "kill/job.rs"]

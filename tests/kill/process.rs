@@ -46,8 +46,11 @@ impl Process {
         self.0.wait().unwrap().code().is_none()
     }
 
-    /// Sends a signal by its name. Nothing happens if it has ended.
-    pub fn signal(&self, name: &str) {
+    /// Sends a signal by its name. Nothing happens if it has ended: its number may be another's by now.
+    pub fn signal(&mut self, name: &str) {
+        if self.ended().is_some() {
+            return;
+        }
         let mut kill = Command::new("kill");
         kill.args([format!("-{name}"), self.0.id().to_string()]).stderr(Stdio::null());
         kill.status().unwrap();

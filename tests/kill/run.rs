@@ -5,9 +5,10 @@ use crate::process::{Process, TICK};
 use fastrand::Rng;
 use std::collections::HashSet;
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const READERS: usize = 3;
 /// What lasts longer without a commit hangs.
@@ -17,10 +18,9 @@ const PROMPTLY: Duration = Duration::from_secs(10);
 /// A worker that has worked for so long since it opened its archive is past the first record of its lease.
 const UNDERWAY: Duration = Duration::from_millis(60);
 /// Mean time between two blows, in milliseconds; drawn anew for each run.
-const CALM_MS: std::ops::Range<u64> = 150..400;
-
+const PAUSE_MS: Range<u64> = 150..400;
 /// How long a reader is stopped: longer than its lease lasts.
-const STOP_MS: std::ops::Range<u64> = 2_500..4_000;
+const STOP_MS: Range<u64> = 2_500..4_000;
 /// Looks at the processes between two looks at the figures.
 const TICKS: u32 = 5;
 /// Blows that wait for a takeover wait no longer.
@@ -28,9 +28,9 @@ const TAKEN_OVER: Duration = Duration::from_secs(12);
 /// A commit is waited for no longer.
 const COMMIT: Duration = Duration::from_millis(300);
 /// Within so many milliseconds after its start a GPU node recovers what was committed.
-const RECOVERY_MS: std::ops::Range<u64> = 0..300;
+const RECOVERY_MS: Range<u64> = 0..300;
 /// Within so many milliseconds after the last archive was read a GPU node is writing the last results.
-const ENDING_MS: std::ops::Range<u64> = 0..60;
+const ENDING_MS: Range<u64> = 0..60;
 
 /// When the first blow falls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +117,8 @@ pub struct Run<'a> {
     /// Archives in which a reader died since the GPU node was started. A record whose readers die three times is
     /// quarantined, as it should be; so the next reader of such an archive is spared until it is past its first record.
     suspected: HashSet<PathBuf>,
-    committed: (Option<(u64, std::time::SystemTime)>, Instant),
+    /// Length and time of the journal, and since when it has them.
+    committed: (Option<(u64, SystemTime)>, Instant),
 }
 
 impl<'a> Run<'a> {
@@ -126,7 +127,7 @@ impl<'a> Run<'a> {
             gpu: job.gpu(),
             readers: (0..READERS).map(|_| Reader::start(job)).collect(),
             job,
-            mean: Duration::from_millis(rng.u64(CALM_MS)),
+            mean: Duration::from_millis(rng.u64(PAUSE_MS)),
             rng,
             blows,
             kills,
@@ -150,11 +151,8 @@ impl<'a> Run<'a> {
             thread::sleep(TICK);
             if let Some(status) = self.gpu.ended() {
                 self.blows.takeovers += self.figures.takeovers;
-                return if status.success() {
-                    Ok(())
-                } else {
-                    Err(format!("the GPU node ended with {status}"))
-                };
+                let wrong = || format!("the GPU node ended with {status}");
+                return if status.success() { Ok(()) } else { Err(wrong()) };
             }
             for reader in &mut self.readers {
                 reader.tend(self.job)?;
@@ -196,7 +194,7 @@ impl<'a> Run<'a> {
         self.figures.archives > 0 && self.figures.archives_over == self.figures.archives
     }
 
-    fn within(&mut self, millis: std::ops::Range<u64>) -> Instant {
+    fn within(&mut self, millis: Range<u64>) -> Instant {
         Instant::now() + Duration::from_millis(self.rng.u64(millis))
     }
 
@@ -346,7 +344,7 @@ impl<'a> Run<'a> {
     /// Stops a reader, so that what it does is not past when it is looked at. `false`, and it goes on, if it must not die
     /// now.
     fn halt(&mut self, victim: usize) -> bool {
-        let reader = &self.readers[victim];
+        let reader = &mut self.readers[victim];
         reader.process.signal("STOP");
         let archive = reader.process.archive();
         let is_underway = || {
