@@ -33,6 +33,7 @@ test-kill: ## kill the processes of real runs at random, 200 times; KILLS=… an
 lint: ## check format and lints, as for every change
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --locked --test kill -- -D warnings
 
 sample: .venv/installed ## make the sample archive and its two models anew
 	.venv/bin/python examples/sample/make_archive.py
