@@ -33,11 +33,9 @@ const SAMPLES: usize = 3;
 /// Pages of the generated archives.
 const CRAWLS: [usize; 6] = [2400, 1200, 600, 300, 40, 0];
 /// Pages of an archive of which a lease lasts long enough to be taken over.
-const LONG_PAGES: usize = 12_000;
+const LONG_PAGES: usize = 20_000;
 /// One of so many runs is over that archive.
 const LONG_EVERY: u64 = 5;
-/// Pages of the archive whose readers end.
-const RESUMED_PAGES: usize = 20_000;
 /// A lease whose reader is gone is read on within this.
 const RESUMED_WITHIN: Duration = Duration::from_secs(15);
 
@@ -212,11 +210,7 @@ impl Suite {
             return None;
         }
         let name = format!("{end:?}").to_lowercase();
-        let archive = self.folder.join("resumed.warc.gz");
-        if !archive.exists() {
-            write_gz(&archive, &crawl("resumed", RESUMED_PAGES));
-        }
-        let job = Job::new(self.folder.join(&name), self.ports, &archive, "");
+        let job = Job::new(self.folder.join(&name), self.ports, &self.folder.join("long/*.warc.gz"), "");
         let time = resume_time(&job, end).and_then(|time| {
             let seconds = time.as_secs_f64();
             if time > RESUMED_WITHIN {

@@ -80,12 +80,12 @@ enum Blow {
 
 /// How many of a hundred.
 const MIX: [(Blow, u32); 7] = [
-    (Blow::Reader, 54),
+    (Blow::Reader, 52),
     (Blow::Gpu, 10),
     (Blow::GpuCommitting, 10),
     (Blow::GpuTwice, 6),
     (Blow::Everybody, 6),
-    (Blow::Stop, 8),
+    (Blow::Stop, 10),
     (Blow::Drain, 6),
 ];
 
