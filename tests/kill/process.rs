@@ -1,0 +1,83 @@
+//! A process under test, which ends with its owner; and what the system knows of it.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_warcdl-node");
+/// How often is looked at what is waited for.
+pub const TICK: Duration = Duration::from_millis(10);
+
+pub struct Process(Child);
+
+impl Process {
+    /// Starts `warcdl-node`; what it says is added to the log.
+    pub fn start(arguments: &[String], log: &Path) -> Process {
+        let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Process(command.spawn().unwrap())
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
+    /// How it ended; `None` if it did not within this time.
+    pub fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.ended() {
+                None if Instant::now() < deadline => thread::sleep(TICK),
+                ended => return ended,
+            }
+        }
+    }
+
+    /// `kill -9`. `false` if it had ended by itself.
+    pub fn kill(&mut self) -> bool {
+        if self.ended().is_some() {
+            return false;
+        }
+        self.0.kill().unwrap();
+        self.0.wait().unwrap().code().is_none()
+    }
+
+    /// Sends a signal by its name. Nothing happens if it has ended: its number may be another's by now.
+    pub fn signal(&mut self, name: &str) {
+        if self.ended().is_some() {
+            return;
+        }
+        let mut kill = Command::new("kill");
+        kill.args([format!("-{name}"), self.0.id().to_string()]).stderr(Stdio::null());
+        kill.status().unwrap();
+    }
+
+    /// The archive that it has open.
+    pub fn archive(&self) -> Option<PathBuf> {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.0.id())).ok()?;
+        files
+            .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
+            .find(|path| path.to_string_lossy().ends_with(".warc.gz"))
+    }
+
+    /// The CPU time of the thread that reads archives.
+    pub fn worker_time(&self) -> Option<Duration> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.0.id())).ok()?;
+        threads.filter_map(|thread| Some(thread.ok()?.path())).find_map(|thread| {
+            let is_worker = fs::read_to_string(thread.join("comm")).ok()?.trim() == "worker";
+            let schedule = fs::read_to_string(thread.join("schedstat")).ok().filter(|_| is_worker)?;
+            Some(Duration::from_nanos(schedule.split(' ').next()?.parse().ok()?))
+        })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
