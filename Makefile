@@ -2,12 +2,11 @@
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 NODE   := $(TARGET)/release/warcdl-node
 
+# A disk that forgets, and planted bugs.
+TEST_FEATURES := warcdl-actors/testkit,warcdl-actors/mutants
+
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
 .PHONY: help setup build demo test test-sim test-crash test-kill bench-commit lint sample clean-results
-=======
-.PHONY: help setup build demo test test-kill lint sample clean-results
->>>>>>> kill
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,24 +30,22 @@ demo: setup build ## find the recipes and the captioned pictures of the sample a
 test: setup ## run every test but the slow suites, which follow
 	cargo test --workspace --locked
 
-<<<<<<< HEAD
 test-sim: ## the simulator: 20,000 seeds of faults over the real rules, and planted bugs
-	cargo test --release --workspace --locked --features warcdl-actors/testkit,warcdl-actors/mutants --test sim -- --seeds 20000
+	cargo test --release --workspace --locked --features $(TEST_FEATURES) --test sim -- --seeds 20000
 
 test-crash: ## break the writing of results off at every call to the disk
 	cargo test --workspace --locked --features warcdl-actors/testkit --test crash
 
+test-kill: ## kill the processes of real runs at random, 200 times; KILLS=… and SEED=… set how often and when
+	cargo test --workspace --locked --test kill -- $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+
 bench-commit: ## what commits cost: with them against without, in pairs
 	cargo bench --locked --bench commit
-=======
-test-kill: ## kill the processes of real runs at random, 200 times; KILLS=… and SEED=… set how often and when
-	cargo test --locked --test kill -- $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
->>>>>>> kill
 
 lint: ## check format and lints, as for every change
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy --locked --test kill -- -D warnings
+	cargo clippy --workspace --all-targets --locked --features $(TEST_FEATURES) -- -D warnings
+	cargo clippy --workspace --locked --test kill -- -D warnings
 
 sample: .venv/installed ## make the sample archive and its two models anew
 	.venv/bin/python examples/sample/make_archive.py
