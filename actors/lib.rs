@@ -15,11 +15,13 @@ pub mod writer;
 pub mod batch;
 pub mod books;
 pub mod credit;
+pub mod disk;
 pub mod exclusion;
 pub mod exit;
 pub mod fair;
 pub mod frontier;
 pub mod gate;
+pub mod journal;
 pub mod lease;
 pub mod ledger;
 pub mod message;
@@ -28,8 +30,12 @@ pub mod mutant;
 pub mod part;
 pub mod patience;
 pub mod port;
+pub mod results;
 pub mod suspicion;
 pub mod wire;
+
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 
 pub use exclusion::{Exclusion, LegacyCounter};
 pub use message::{Accepted, Input, Meta, Position, Prepared, RecordKey, WarcId};

@@ -1,0 +1,58 @@
+//! Names of files in the folder of results.
+
+/// The journal.
+pub const JOURNAL: &str = "journal";
+/// The only file of lines where each positive is a file.
+pub const INDEX: &str = "index.jsonl";
+/// Folder of the pictures beside lines.
+pub const IMAGES: &str = "images";
+/// Folder of the positives where each is a file.
+pub const POSITIVES: &str = "positives";
+/// The ending of a file that is not whole yet.
+pub const UNFINISHED: &str = ".tmp";
+
+/// Folders of files, each of which holds folders (shelves) of files.
+pub(super) const STORES: [&str; 2] = [IMAGES, POSITIVES];
+
+/// Name of a file of lines of bounded size: `part-00000.jsonl`.
+pub fn part(number: usize) -> String {
+    format!("part-{number:05}.jsonl")
+}
+
+/// Whether a file of this name is one of lines.
+pub fn is_lines(name: &str) -> bool {
+    let number = name.strip_prefix("part-").and_then(|name| name.strip_suffix(".jsonl"));
+    name == INDEX
+        || number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The name of a file until it is whole.
+pub fn unfinished(path: &str) -> String {
+    format!("{path}{UNFINISHED}")
+}
+
+/// The folder that a path is in; empty for the root.
+pub(super) fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_lines_are_known_by_their_names() {
+        for name in [part(0), part(99_999), part(123_456), INDEX.to_owned()] {
+            assert!(is_lines(&name) && !is_lines(&unfinished(&name)), "{name}");
+        }
+        for name in ["part-0000.jsonl", "part-0000x.jsonl", "part-00000.json", "summary.json", JOURNAL] {
+            assert!(!is_lines(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_lies_in_its_folder() {
+        assert_eq!(folder("images/ab/c.png"), "images/ab");
+        assert_eq!(folder("images"), "");
+    }
+}
