@@ -69,7 +69,6 @@ pub enum Event {
     Tick { boot: Life, timer: Timer },
     Arrive { conn: ConnId, way: Way },
     Reader { reader: usize, life: Life, wake: Wake },
-    StartReader { reader: usize, life: Life },
     StartNode { boot: Life },
     Fault(usize),
     Stall { reader: usize, until: Duration },

@@ -151,6 +151,11 @@ impl Net {
         self.conns[conn].pipes[way as usize].budget = Some(bytes);
     }
 
+    /// No connection is to break any more.
+    pub fn break_none(&mut self) {
+        self.conns.iter_mut().flat_map(|conn| &mut conn.pipes).for_each(|pipe| pipe.budget = None);
+    }
+
     /// What arrives now, unless the link is stalled; then it will later.
     pub fn arrive(&mut self, clock: &mut Clock, conn: ConnId, way: Way) -> Option<Chunk> {
         let stalled = self.links[self.conns[conn].reader].stalled;

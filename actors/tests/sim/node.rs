@@ -46,6 +46,8 @@ pub struct Node {
     batchers: Vec<Batcher>,
     devices: Vec<Device>,
     writer: Writer,
+    /// The run is being stopped.
+    pub draining: bool,
     /// Connections whose reader was killed by a record, or hangs at one.
     pub marked: BTreeSet<ConnId>,
 }
@@ -87,6 +89,7 @@ impl Node {
             batchers: (0..env.scenario.devices).map(|index| Batcher::new(index, env.scenario.batch)).collect(),
             devices: (0..env.scenario.devices).map(Device::new).collect(),
             writer: Writer::new(env, results, parts),
+            draining: false,
             marked: BTreeSet::new(),
         };
         for timer in [Timer::Look, Timer::Retry, Timer::Rebalance] {
@@ -207,8 +210,16 @@ impl Node {
 
     /// The run is to be stopped.
     pub fn drain(&mut self, env: &mut Env) {
+        if std::mem::replace(&mut self.draining, true) {
+            return;
+        }
         self.mail.send(env, Actor::Dispatcher, Message::Drain);
         env.clock.after(DRAIN, Event::Tick { boot: self.boot, timer: Timer::StopWriter });
+    }
+
+    /// Its sessions' connections.
+    pub fn connections(&self) -> Vec<ConnId> {
+        self.sessions.keys().map(|&id| id as usize).collect()
     }
 
     /// The process is gone, and its connections end so.

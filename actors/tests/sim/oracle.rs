@@ -218,6 +218,11 @@ impl Oracle {
         (0..self.scenario.archives.len() as u32).all(over)
     }
 
+    /// Whether a part is committed as given up.
+    pub fn gave_up(&self) -> bool {
+        self.parts.values().any(|state| matches!(state.over, Some(PartOver::Failed(_))))
+    }
+
     /// Checks the end: the books, and the files as they are on the disk.
     pub fn check_end(&mut self, files: &BTreeMap<String, Vec<u8>>) {
         for state in self.parts.clone().values() {

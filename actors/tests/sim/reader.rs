@@ -53,6 +53,8 @@ pub struct Process {
     worker: Option<Worker>,
     /// The worker does nothing any more.
     pub hangs: bool,
+    /// A record is to blame for that.
+    pub hangs_at_record: bool,
     pulse: u64,
     last_heard: Duration,
 }
@@ -128,6 +130,7 @@ impl Reader {
             fence: None,
             worker: None,
             hangs: false,
+            hangs_at_record: false,
             pulse: 0,
             last_heard: env.now(),
         });
@@ -352,6 +355,7 @@ impl Process {
                                 Kind::Kills => return Worked::Killed,
                                 Kind::Hangs => {
                                     self.hangs = true;
+                                    self.hangs_at_record = true;
                                     return Worked::Waits;
                                 }
                                 _ => {}
