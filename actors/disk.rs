@@ -76,7 +76,7 @@ impl FsDisk {
 impl Disk for FsDisk {
     fn len(&mut self, path: &str) -> io::Result<Option<u64>> {
         match fs::metadata(self.root.join(path)) {
-            Ok(metadata) => Ok(metadata.is_file().then(|| metadata.len())),
+            Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

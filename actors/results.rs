@@ -35,7 +35,8 @@ pub const JOURNAL_BYTES: u64 = 4 << 20;
 /// Lines are written in pieces of about so many bytes.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// How rows lie in files of lines.
+/// How rows lie in files of lines. A run that goes on must have the layout that it began with, so what decides
+/// `part_bytes` belongs into the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// `part-00000.jsonl`, `part-00001.jsonl`, ... of at most so many bytes, but a line that is longer has a file to
@@ -266,10 +267,11 @@ impl Results {
         let Some(closed) = closed.cloned() else {
             return Ok(Lines { name: name.to_owned(), bytes: 0, crc: 0 });
         };
-        // It was finished, and grows again.
+        // It was finished, and grows again: never under its final name, not even after a crash.
         if self.disk.len(name).map_err(failed(name))?.is_some() {
             self.disk.rename(name, &unfinished(name)).map_err(failed(name))?;
         }
+        self.sync_folders()?;
         Ok(closed)
     }
 

@@ -20,7 +20,7 @@ const NAMED_CHANGES: usize = 5;
 /// What was found in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
-    /// The committed state of every part, by number; empty for a run that begins.
+    /// The committed state of every part, by number; empty where no commit was made yet.
     pub parts: Vec<PartState>,
     /// Whether there were results of this run.
     pub resumed: bool,
@@ -65,7 +65,7 @@ pub enum OpenError {
         changes: Vec<Change>,
     },
     /// There are results and no journal that says what is committed.
-    #[error("there is {path} but no journal beside it; set another output.path, or output.overwrite = true")]
+    #[error("{path} is there, but no {JOURNAL}; set another output.path, or output.overwrite = true")]
     NoJournal {
         /// One of them, relative to the folder of results.
         path: String,

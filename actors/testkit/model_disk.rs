@@ -1,6 +1,11 @@
 //! A disk in memory that forgets what was not synced.
 
+mod content;
+mod names;
+
 use crate::disk::Disk;
+use content::{Change, Content, Random};
+use names::{Names, Node, Renaming};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,39 +52,6 @@ struct State {
     stopped: bool,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Content {
-    durable: Vec<u8>,
-    current: Vec<u8>,
-    unsynced: Vec<Change>,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Write(usize, Vec<u8>),
-    Truncate(usize),
-}
-
-#[derive(Clone, Debug, Default)]
-struct Names {
-    durable: BTreeMap<String, Node>,
-    current: BTreeMap<String, Node>,
-    unsynced: Vec<Renaming>,
-}
-
-#[derive(Clone, Debug)]
-enum Renaming {
-    Set(String, Node),
-    Rename(String, String),
-    Remove(String),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Node {
-    File(usize),
-    Folder(usize),
-}
-
 impl Default for State {
     fn default() -> State {
         State {
@@ -90,108 +62,6 @@ impl Default for State {
             full: 0,
             stopped: false,
         }
-    }
-}
-
-impl Change {
-    fn apply(&self, content: &mut Vec<u8>) {
-        match self {
-            Change::Write(offset, bytes) => {
-                let end = offset + bytes.len();
-                if content.len() < end {
-                    content.resize(end, 0);
-                }
-                content[*offset..end].copy_from_slice(bytes);
-            }
-            Change::Truncate(len) => content.truncate(*len),
-        }
-    }
-
-    /// A part of a write, from any byte to any other.
-    fn torn(&self, random: &mut Random) -> Change {
-        match self {
-            Change::Write(offset, bytes) => {
-                let [a, b] = [random.below(bytes.len() + 1), random.below(bytes.len() + 1)];
-                // Mostly the beginning.
-                let from = if random.below(3) == 0 { a.min(b) } else { 0 };
-                Change::Write(offset + from, bytes[from..a.max(b)].to_vec())
-            }
-            other => other.clone(),
-        }
-    }
-}
-
-impl Renaming {
-    fn apply(&self, names: &mut BTreeMap<String, Node>) {
-        match self {
-            Renaming::Set(name, node) => {
-                names.insert(name.clone(), *node);
-            }
-            Renaming::Rename(from, to) => {
-                if let Some(node) = names.remove(from) {
-                    names.insert(to.clone(), node);
-                }
-            }
-            Renaming::Remove(name) => {
-                names.remove(name);
-            }
-        }
-    }
-}
-
-impl Content {
-    fn change(&mut self, change: Change) {
-        change.apply(&mut self.current);
-        self.unsynced.push(change);
-    }
-
-    fn sync(&mut self) {
-        for change in self.unsynced.drain(..) {
-            change.apply(&mut self.durable);
-        }
-    }
-
-    fn crash(&mut self, survival: Survival, random: &mut Random) {
-        let changes = std::mem::take(&mut self.unsynced);
-        match survival {
-            Survival::Nothing => {}
-            Survival::Everything => self.durable = std::mem::take(&mut self.current),
-            Survival::Random(_) if random.below(2) == 0 => {
-                let whole = random.below(changes.len() + 1);
-                changes[..whole].iter().for_each(|change| change.apply(&mut self.durable));
-                if let Some(change) = changes.get(whole) {
-                    change.torn(random).apply(&mut self.durable);
-                }
-            }
-            Survival::Random(_) => {
-                for change in &changes {
-                    match random.below(3) {
-                        0 => {}
-                        1 => change.apply(&mut self.durable),
-                        _ => change.torn(random).apply(&mut self.durable),
-                    }
-                }
-            }
-        }
-        self.current.clone_from(&self.durable);
-    }
-}
-
-impl Names {
-    fn change(&mut self, change: Renaming) {
-        change.apply(&mut self.current);
-        self.unsynced.push(change);
-    }
-
-    fn crash(&mut self, survival: Survival, random: &mut Random) {
-        let changes = std::mem::take(&mut self.unsynced);
-        let survivors = match survival {
-            Survival::Nothing => 0,
-            Survival::Everything => changes.len(),
-            Survival::Random(_) => random.below(changes.len() + 1),
-        };
-        changes[..survivors].iter().for_each(|change| change.apply(&mut self.durable));
-        self.current.clone_from(&self.durable);
     }
 }
 
@@ -452,25 +322,8 @@ impl Disk for ModelDisk {
     fn sync_folder(&mut self, path: &str) -> io::Result<()> {
         let mut state = self.state();
         state.call()?;
-        let names = state.names(path)?;
-        for change in std::mem::take(&mut names.unsynced) {
-            change.apply(&mut names.durable);
-        }
+        state.names(path)?.sync();
         Ok(())
-    }
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    /// A number below `n`, which is not 0.
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % n as u64) as usize
     }
 }
 
