@@ -9,6 +9,7 @@
 //! The progress condition: the window holds at least one frame of the largest size, so that a sender that has nothing
 //! under way may always send.
 
+use crate::mutant::{Mutant, planted};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
@@ -106,7 +107,8 @@ impl Issuer {
     /// The next grant, if anything was freed since the last one.
     pub fn next_grant(&mut self) -> Option<u64> {
         let released = self.returns.released.load(Ordering::Acquire);
-        let granted = released + self.window;
+        let twice = if planted(Mutant::DoubleGrant) { released } else { 0 };
+        let granted = released + self.window + twice;
         if granted == self.granted {
             return None;
         }
@@ -147,6 +149,9 @@ impl CreditLease {
 
 impl Drop for CreditLease {
     fn drop(&mut self) {
+        if planted(Mutant::CreditLeak) && self.bytes.is_multiple_of(16) {
+            return;
+        }
         let before = self.returns.released.fetch_add(self.bytes, Ordering::AcqRel);
         let threshold = self.returns.threshold.load(Ordering::Acquire);
         if before < threshold && before + self.bytes >= threshold {

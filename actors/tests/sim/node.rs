@@ -217,11 +217,6 @@ impl Node {
         env.clock.after(DRAIN, Event::Tick { boot: self.boot, timer: Timer::StopWriter });
     }
 
-    /// Its sessions' connections.
-    pub fn connections(&self) -> Vec<ConnId> {
-        self.sessions.keys().map(|&id| id as usize).collect()
-    }
-
     /// The process is gone, and its connections end so.
     pub fn end(self, env: &mut Env, ending: Ending) {
         for &id in self.sessions.keys() {

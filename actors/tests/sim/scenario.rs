@@ -121,14 +121,17 @@ impl Scenario {
         let archives: Vec<Archive> =
             (0..rng.within(1, 6)).map(|_| Archive::draw(rng, max_size, &mut deadly)).collect();
         let readers = rng.within(1, 6);
-        let base = rng.magnitude(50, 3000);
+        let records: u64 = archives.iter().map(|archive| archive.records.len() as u64).sum();
+        // From a second to a minute for all of it; the end of a liveness seed must not wait for work alone.
+        let work = if liveness { rng.magnitude(500_000, 15_000_000) } else { rng.magnitude(500_000, 60_000_000) };
+        let base = work * readers / records.max(1) / 2;
         let slow = rng.below(readers as usize) as u64;
         let one_is_slow = rng.one_in(2) && readers > 1;
         let readers = (0..readers)
             .map(|reader| {
                 let factor =
                     if one_is_slow && reader == slow { rng.within(20, 100) } else { rng.within(1, 4) };
-                Duration::from_micros((base * factor).min(200_000))
+                Duration::from_micros((base * factor).clamp(10, 200_000))
             })
             .collect();
         let max_record = max_size as u64 + FRAME_OVERHEAD;
@@ -219,7 +222,7 @@ impl Scenario {
 
 impl Archive {
     fn draw(rng: &mut Rng, max_size: usize, deadly: &mut u32) -> Archive {
-        let count = if rng.one_in(8) { 0 } else { rng.magnitude(1, 120) };
+        let count = if rng.one_in(8) { 0 } else { rng.within(1, 120) };
         // Some readers find the next member only when they look for it.
         let lazy = rng.one_in(2);
         let mut records: Vec<Record> = Vec::new();
