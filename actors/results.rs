@@ -134,7 +134,7 @@ impl Results {
     }
 
     /// Commits the rows that were put, together with the state of the parts that they come from. `parts` may hold parts
-    /// that did not change. Where nothing changed at all, nothing is written.
+    /// that did not change. Where nothing changed at all, nothing is committed.
     ///
     /// After [`ResultsError::Full`] nothing is lost, and it can be called again; also with more rows and other states.
     pub fn commit(&mut self, parts: &[PartState]) -> Result<(), ResultsError> {
@@ -295,8 +295,6 @@ impl Results {
 
     /// Puts a journal in the place of the old one, if any, that has everything in its snapshot.
     fn rewrite_journal(&mut self) -> Result<(), ResultsError> {
-        // The snapshot does not say which names are not durable.
-        self.sync_folders()?;
         let bytes = Journal::begin(self.header.clone(), self.committed.snapshot()).map_err(invalid)?;
         let new = unfinished(JOURNAL);
         // What a try before this one wrote may be longer.

@@ -55,8 +55,7 @@ impl Committed {
         parts.iter().filter(|part| self.parts.get(&part.part) != Some(part)).cloned().collect()
     }
 
-    /// All of it as one line. Files of the last commit are not in it: they must have their names, durably, before the
-    /// snapshot takes the journal's place.
+    /// All of it as one line.
     pub(super) fn snapshot(&self) -> Commit {
         Commit {
             n: self.n,
@@ -64,7 +63,7 @@ impl Committed {
             parts: self.parts.values().cloned().collect(),
             open: self.open.clone(),
             closed: self.closed.clone(),
-            files: Vec::new(),
+            files: self.files.clone(),
         }
     }
 

@@ -203,17 +203,12 @@ impl Results {
         if !changes.is_empty() {
             return Err(OpenError::Changed { changes });
         }
-        (self.journal_bytes, self.snapshot_bytes) = (journal.valid_bytes, journal.snapshot_bytes);
         self.committed = Committed::of(journal);
         let steps = self.survey()?;
 
-        // What was read may be durable in part only, if the program died and the machine did not. It must be before
-        // anything rests on it.
-        if torn_bytes > 0 {
-            self.disk.truncate(JOURNAL, self.journal_bytes).map_err(failed(JOURNAL))?;
-        }
-        self.disk.sync(JOURNAL).map_err(failed(JOURNAL))?;
-        self.disk.sync_folder("").map_err(failed(""))?;
+        // What was read may not be durable: if the program died and the machine did not, or if a sync failed, after which
+        // the system takes for written what is not. It must be before anything rests on it, so it is written anew.
+        self.rewrite_journal()?;
         for step in steps {
             self.perform(step)?;
         }
@@ -267,8 +262,7 @@ impl Results {
                 return Err(OpenError::Damaged { path: path.clone(), damage: Damage::Missing });
             }
         }
-        let unnamed = |name: &String| committed.is_unnamed(name) || *name == unfinished(JOURNAL);
-        steps.extend(names.into_iter().filter(unnamed).map(Step::Remove));
+        steps.extend(names.into_iter().filter(|name| committed.is_unnamed(name)).map(Step::Remove));
         for store in STORES {
             for shelf in disk.list(store).map_err(failed(store))? {
                 let shelf = format!("{store}/{shelf}");

@@ -90,6 +90,22 @@ fn a_disk_that_stays_full_is_waited_for() {
 }
 
 #[test]
+fn a_shorter_commit_leaves_nothing_of_a_longer_one_that_found_no_space() {
+    let disk = ModelDisk::default();
+    let mut results = with(&disk, None);
+    let parts: Vec<_> = (0..9).map(PartState::whole).collect();
+    // The journal is written, and its sync fails.
+    disk.fail_at(disk.calls() + 1, Fault::Full);
+    let error = results.commit(&parts).unwrap_err();
+    assert!(matches!(error, ResultsError::Full { path } if path == JOURNAL));
+    results.commit(&parts[..1]).unwrap();
+    let bytes = &disk.files()[JOURNAL];
+    let journal = Journal::parse(bytes).unwrap();
+    assert_eq!((journal.commits.len(), journal.valid_bytes), (1, bytes.len() as u64));
+    assert_eq!(journal.commits[0].parts, parts[..1]);
+}
+
+#[test]
 fn after_an_error_nothing_is_written_any_more() {
     let calm = ModelDisk::default();
     run(&calm, COMMITS, |_, _| {}).unwrap();

@@ -2,8 +2,11 @@
 //!
 //! Pass: what is recovered is the last commit, or the one that was under way; and a run that goes on from there ends with
 //! the same bytes in the same files as one that nothing happened to.
+//!
+//! `cargo test -p warcdl-actors --features testkit --test crash`; what it did is the last line, as JSON.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 use warcdl_actors::PartState;
 use warcdl_actors::results::OpenError;
@@ -24,10 +27,21 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     suite.crashes();
     suite.crashes_on_a_full_disk();
+    suite.restarts_on_a_failing_disk();
     suite.journal_damage();
-    let Suite { points, recovery_points, full_points, journal_cuts, journal_flips, failed, .. } = suite;
+    let Suite {
+        points,
+        recovery_points,
+        full_points,
+        failing_points,
+        journal_cuts,
+        journal_flips,
+        failed,
+        ..
+    } = suite;
     println!(
         "{{\"points\":{points},\"recovery_points\":{recovery_points},\"full_points\":{full_points},\
+         \"failing_points\":{failing_points},\
          \"journal_cuts\":{journal_cuts},\"journal_flips\":{journal_flips},\"failed\":{failed}}}"
     );
     ExitCode::from(u8::from(failed > 0))
@@ -50,6 +64,7 @@ struct Suite {
     points: u64,
     recovery_points: u64,
     full_points: u64,
+    failing_points: u64,
     journal_cuts: u64,
     journal_flips: u64,
     failed: usize,
@@ -79,6 +94,7 @@ impl Suite {
             points: 0,
             recovery_points: 0,
             full_points: 0,
+            failing_points: 0,
             journal_cuts: 0,
             journal_flips: 0,
             failed: 0,
@@ -133,6 +149,18 @@ impl Suite {
         whole.crash(Survival::Nothing);
         let verdict = self.goes_on(&whole, found..=found);
         self.judge(|| format!("program died at call {call}, machine right after recovery"), verdict);
+        for more in 1..=2 {
+            let disk = stopped.fork();
+            let until = (found + more).min(COMMITS);
+            let verdict = match run(&disk, until, |_, _| {}) {
+                Err(error) => Err(error.to_string()),
+                Ok(()) => {
+                    disk.crash(Survival::Nothing);
+                    self.goes_on(&disk, until..=until)
+                }
+            };
+            self.judge(|| format!("program died at call {call}, machine after {more} more commits"), verdict);
+        }
 
         for inner in 0..calls {
             self.recovery_points += 1;
@@ -182,18 +210,38 @@ impl Suite {
         }
     }
 
+    /// At every call the disk fails once, after which a sync does nothing for what was written before. The program ends and
+    /// is started again, and then the machine stops: what was told to the program holds.
+    fn restarts_on_a_failing_disk(&mut self) {
+        for call in 0..self.calls {
+            self.failing_points += 1;
+            let disk = ModelDisk::default();
+            disk.fail_at(call, Fault::Io);
+            let mut acknowledged = 0;
+            let ended = run(&disk, COMMITS, |parts, _| acknowledged = commits(parts));
+            assert!(ended.is_err(), "call {call} of {}", self.calls);
+            disk.restart();
+            let verdict = match open(&disk) {
+                Err(error) => Err(error.to_string()),
+                Ok((_, recovered)) => {
+                    let found = commits(&recovered.parts);
+                    let known =
+                        self.is_among(&recovered.parts, recovered.rows, acknowledged..=acknowledged + 1);
+                    disk.crash(Survival::Nothing);
+                    known.and_then(|()| self.goes_on(&disk, found..=found))
+                }
+            };
+            self.judge(|| format!("the disk failed at call {call}"), verdict);
+        }
+    }
+
     /// What is recovered is one of the commits `among`.
-    fn recovers(&self, disk: &ModelDisk, among: std::ops::RangeInclusive<u64>) -> Result<(), String> {
+    fn recovers(&self, disk: &ModelDisk, among: RangeInclusive<u64>) -> Result<(), String> {
         let (_, recovered) = open(disk).map_err(|error| error.to_string())?;
         self.is_among(&recovered.parts, recovered.rows, among)
     }
 
-    fn is_among(
-        &self,
-        parts: &[PartState],
-        rows: u64,
-        among: std::ops::RangeInclusive<u64>,
-    ) -> Result<(), String> {
+    fn is_among(&self, parts: &[PartState], rows: u64, among: RangeInclusive<u64>) -> Result<(), String> {
         let commit = commits(parts);
         if !among.contains(&commit) {
             return Err(format!("the state after commit {commit} was found, not of one in {among:?}"));
@@ -205,7 +253,7 @@ impl Suite {
     }
 
     /// [`Suite::recovers`], and the run from there to its end leaves what it must.
-    fn goes_on(&self, disk: &ModelDisk, among: std::ops::RangeInclusive<u64>) -> Result<(), String> {
+    fn goes_on(&self, disk: &ModelDisk, among: RangeInclusive<u64>) -> Result<(), String> {
         let mut found = None;
         let ended = run(disk, COMMITS, |parts, rows| {
             found.get_or_insert_with(|| self.is_among(parts, rows, among.clone()));
