@@ -102,7 +102,7 @@ impl Fault {
             10 => Fault::Disk {
                 calls: rng.magnitude(1, 60) - 1,
                 fault: match rng.below(6) {
-                    0 => DiskFault::Io,
+                    0 | 5 => DiskFault::Io,
                     1 => DiskFault::Full,
                     _ => DiskFault::Crash,
                 },
