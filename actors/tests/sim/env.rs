@@ -5,6 +5,7 @@ use crate::net::{ConnId, Ending, Net, Way};
 use crate::oracle::Oracle;
 use crate::rng::Rng;
 use crate::scenario::Scenario;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use warcdl_actors::wire::Frame;
@@ -21,6 +22,8 @@ pub struct Env {
     pub net: Net,
     /// Who knows what must come out.
     pub oracle: Oracle,
+    /// How often what came to pass.
+    pub seen: BTreeMap<&'static str, u64>,
     /// Whether what happens is told on standard error.
     pub trace: bool,
 }
@@ -29,6 +32,11 @@ impl Env {
     /// The time.
     pub fn now(&self) -> Duration {
         self.clock.now()
+    }
+
+    /// Counts something that is worth to be tried.
+    pub fn count(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
     }
 
     /// Writes a frame to a connection.

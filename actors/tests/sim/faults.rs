@@ -112,6 +112,27 @@ impl Fault {
         }
     }
 
+    /// What it is called where it is counted.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::KillReader { .. } => "fault: reader killed",
+            Fault::HangReader(_) => "fault: reader hangs",
+            Fault::PauseReader { .. } => "fault: reader paused",
+            Fault::FailFetch(_) => "fault: fetch fails",
+            Fault::Break { .. } => "fault: connection breaks",
+            Fault::Delay { .. } => "fault: slow network",
+            Fault::Stall { .. } => "fault: stalled link",
+            Fault::Swizzle { .. } => "fault: links clogged one by one",
+            Fault::CrashNode { .. } => "fault: node crash",
+            Fault::KillNode => "fault: node killed",
+            Fault::Disk { fault: DiskFault::Crash, .. } => "fault: crash at a call to the disk",
+            Fault::Disk { fault: DiskFault::Full, .. } => "fault: no space at a call to the disk",
+            Fault::Disk { fault: DiskFault::Io, .. } => "fault: disk error",
+            Fault::FillDisk { .. } => "fault: full disk",
+            Fault::Stop => "fault: run stopped",
+        }
+    }
+
     /// How long it lasts.
     fn time(&self) -> Duration {
         match self {

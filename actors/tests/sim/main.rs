@@ -21,6 +21,7 @@ mod rng;
 mod scenario;
 mod world;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,11 +97,13 @@ struct Total {
     doubled: u64,
     failed: u64,
     seconds: f64,
+    seen: BTreeMap<&'static str, u64>,
 }
 
 impl Total {
     fn add(&mut self, seed: u64, verdict: Verdict) {
-        let Verdict { violation, faults, records, lost, doubled, time } = verdict;
+        let Verdict { violation, faults, records, lost, doubled, time, seen } = verdict;
+        seen.into_iter().for_each(|(what, n)| *self.seen.entry(what).or_default() += n);
         self.seeds += 1;
         self.faults += faults;
         self.records += records;
@@ -169,7 +172,8 @@ fn main() -> ExitCode {
         println!("{verdict:?}");
         return ExitCode::from(u8::from(verdict.violation.is_some()));
     }
-    let Total { seeds, faults, records, lost, doubled, failed, seconds } = run_all(&arguments);
+    let Total { seeds, faults, records, lost, doubled, failed, seconds, seen } = run_all(&arguments);
+    seen.iter().for_each(|(what, n)| println!("{n:>9} {what}"));
     let mutants = if arguments.mutants { run_mutants(arguments.threads) } else { Vec::new() };
     for (mutant, noticed) in &mutants {
         match noticed {

@@ -58,6 +58,12 @@ impl Node {
         let identity = BTreeMap::from([("seed".to_owned(), "of the simulator".to_owned())]);
         let (results, recovered) = Results::open(Box::new(disk.clone()), identity, env.scenario.layout)?;
         env.oracle.recovered(&recovered);
+        if recovered.torn_bytes > 0 {
+            env.count("torn journal recovered");
+        }
+        if recovered.parts.len() > env.scenario.archives.len() {
+            env.count("cut parts recovered");
+        }
         let archives: Vec<Archive> = (0..)
             .zip(&env.scenario.archives)
             .map(|(i, archive): (u32, _)| Archive {

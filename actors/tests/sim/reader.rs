@@ -343,6 +343,7 @@ impl Process {
                     worker.index += 1;
                     self.pulse += 1;
                     time += record_time / 10;
+                    env.count("record walked over");
                 }
                 if std::mem::take(fetch_fails) {
                     worker.end(Some("the store does not answer".into()), now);
@@ -379,6 +380,7 @@ impl Process {
                     _ if passed_over => {
                         let key = RecordKey { warc: worker.warc, position: record.at };
                         env.oracle.passed_over(part, worker.lease.start, key);
+                        env.count("record passed over");
                         worker.log.excluded.add(Exclusion::Quarantined, 1);
                     }
                     Fate::Excluded(reason)

@@ -9,6 +9,7 @@ use crate::oracle::Oracle;
 use crate::reader::{Fortune, Reader};
 use crate::rng::Rng;
 use crate::scenario::{LIVENESS, Scenario};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 use warcdl_actors::results::OpenError;
@@ -36,6 +37,8 @@ pub struct Verdict {
     pub doubled: u64,
     /// Virtual time.
     pub time: Duration,
+    /// How often what came to pass.
+    pub seen: BTreeMap<&'static str, u64>,
 }
 
 struct World {
@@ -65,6 +68,7 @@ pub fn run(seed: u64, trace: bool) -> Verdict {
         lost: env.oracle.lost,
         doubled: env.oracle.doubled,
         time: env.now(),
+        seen: env.seen,
     }
 }
 
@@ -83,7 +87,7 @@ impl World {
         clock.at(plan.over, Event::Cease);
         let net = Net::new(readers.len(), scenario.delay);
         let oracle = Oracle::new(Rc::clone(&scenario));
-        let env = Env { scenario, clock, rng, net, oracle, trace };
+        let env = Env { scenario, clock, rng, net, oracle, seen: BTreeMap::new(), trace };
         env.say(|| format!("{:?} with {} records", env.scenario, env.scenario.records()));
         World {
             env,
@@ -213,6 +217,7 @@ impl World {
             Fortune::Ends => self.end_reader(id, Ending::Closed),
             Fortune::Killed => {
                 self.env.say(|| format!("a record kills reader {id}"));
+                self.env.count("reader killed by a record");
                 let ending = if self.env.rng.one_in(2) { Ending::Closed } else { Ending::Cut };
                 self.end_reader(id, ending);
             }
@@ -238,6 +243,7 @@ impl World {
             }
             Err(error) => {
                 self.env.say(|| format!("node {boot} cannot start: {error}"));
+                self.env.count("recovery broken off");
                 if !matches!(error, OpenError::Write(_)) {
                     return self.env.oracle.violated(format!("the results cannot be opened: {error}"));
                 }
@@ -267,6 +273,7 @@ impl World {
     fn look_after_node(&mut self) {
         if self.disk.is_stopped() {
             let survival = Survival::Random(self.env.rng.next());
+            self.env.count("node crashed in a commit");
             return self.end_node(Some(survival), Ending::Cut);
         }
         let Some(node) = &self.node else { return };
@@ -274,6 +281,7 @@ impl World {
             None => {}
             Some(Exit::Fault(fault)) => {
                 self.env.say(|| format!("the node gives up: {fault}"));
+                self.env.count("node gave up");
                 self.end_node(None, Ending::Closed);
             }
             Some(Exit::Finished) => {
@@ -307,13 +315,22 @@ impl World {
         self.env.say(|| format!("FAULT {fault:?}"));
         let World { env, disk, node, readers, .. } = self;
         let now = env.now();
+        let (up, read) = (node.is_some(), |reader: &usize| readers[*reader].process.is_some());
+        let effective = match &fault {
+            Fault::KillReader { reader, .. } | Fault::Break { reader, .. } => read(reader),
+            Fault::HangReader(reader) | Fault::FailFetch(reader) => read(reader),
+            Fault::CrashNode { .. } | Fault::KillNode | Fault::Stop => up,
+            _ => true,
+        };
+        if !effective {
+            return;
+        }
         self.faults += 1;
+        env.count(fault.name());
         match fault {
             Fault::KillReader { reader, ending } => {
-                if readers[reader].process.is_some() {
-                    let ending = [Ending::Closed, Ending::Closed, Ending::Cut, Ending::Cut, Ending::Silent][ending];
-                    self.end_reader(reader, ending);
-                }
+                let ending = [Ending::Closed, Ending::Closed, Ending::Cut, Ending::Cut, Ending::Silent][ending];
+                self.end_reader(reader, ending);
             }
             Fault::HangReader(reader) => {
                 if let Some(process) = &mut readers[reader].process {
@@ -339,18 +356,12 @@ impl World {
                 }
             }
             Fault::CrashNode { survival, again } => {
-                if node.is_some() {
-                    self.end_node(Some(survival), Ending::Cut);
-                    if let Some(calls) = again {
-                        self.disk.fail_at(self.disk.calls() + calls, DiskFault::Crash);
-                    }
+                self.end_node(Some(survival), Ending::Cut);
+                if let Some(calls) = again {
+                    self.disk.fail_at(self.disk.calls() + calls, DiskFault::Crash);
                 }
             }
-            Fault::KillNode => {
-                if node.is_some() {
-                    self.end_node(None, Ending::Cut);
-                }
-            }
+            Fault::KillNode => self.end_node(None, Ending::Cut),
             Fault::Disk { calls, fault } => disk.fail_at(disk.calls() + calls, fault),
             Fault::FillDisk { writes } => disk.fill_for(writes),
             Fault::Stop => {

@@ -48,6 +48,7 @@ impl Dispatcher {
     pub fn rebalance(&mut self, env: &mut Env, mail: &mut Mail) {
         while let Some(takeover) = self.table.rebalance(&self.waiting, env.now()) {
             env.say(|| format!("{takeover:?}"));
+            env.count("takeover");
             self.revoke(env, mail, takeover);
         }
     }
@@ -60,6 +61,11 @@ impl Dispatcher {
 
     fn returned(&mut self, env: &mut Env, mail: &mut Mail, part: PartId, returned: Returned, reason: &str) {
         env.say(|| format!("part {part}: {returned:?}"));
+        env.count(match returned {
+            Returned::Pending => "part came back",
+            Returned::Cut(_) => "part cut in two",
+            Returned::GivenUp(_) => "part given up",
+        });
         match returned {
             Returned::Pending => {}
             Returned::Cut(new) => mail.send(env, Actor::Writer, Message::Cut { part, new }),

@@ -120,7 +120,7 @@ impl Session {
                 mail.send(env, Actor::Writer, Message::Accepted(accepted.clone()));
                 self.tell(env, mail, accepted, Ending::Failed(reason));
             }
-            Passed::Fenced => {}
+            Passed::Fenced => env.count("frame fenced"),
         }
         Ok(())
     }
@@ -185,9 +185,10 @@ impl Session {
     }
 
     /// Why the reader is given up, if it is.
-    pub fn watch(&mut self, env: &Env) -> Option<String> {
+    pub fn watch(&mut self, env: &mut Env) -> Option<String> {
         let may_send = self.issuer.available() >= env.scenario.max_record;
         let given_up = self.patience.check(env.now(), self.gate.held().is_some(), may_send)?;
+        env.count("reader given up");
         Some(format!("{given_up:?}"))
     }
 }

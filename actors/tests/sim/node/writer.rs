@@ -150,10 +150,12 @@ impl Writer {
         mail.busy(env, Actor::Writer, time);
         match done {
             Ok(()) => {
+                env.count("commit");
                 env.oracle.acknowledged();
                 self.last_commit = now;
             }
             Err(ResultsError::Full { .. }) if now - since < env.scenario.full_disk => {
+                env.count("commit waits for space");
                 self.stuck = Some((parts, since));
             }
             Err(error) => {
