@@ -77,18 +77,19 @@ impl Fault {
     fn draw(rng: &mut Rng, scenario: &Scenario, kind: usize) -> Fault {
         let reader = rng.below(scenario.readers.len());
         let patience = scenario.patience.as_micros() as u64;
+        let time = Duration::from_micros(rng.magnitude(1000, patience * 2));
         match kind {
             0 => Fault::KillReader { reader, ending: rng.below(5) },
             1 => Fault::HangReader(reader),
-            2 => Fault::PauseReader { reader, time: rng.micros(patience / 20, patience * 5 / 2) },
+            2 => Fault::PauseReader { reader, time },
             3 => Fault::FailFetch(reader),
             4 => Fault::Break { reader, to_node: !rng.one_in(3), bytes: rng.magnitude(1, 4000) as usize },
             5 => Fault::Delay { reader, delay: rng.micros(10, 50_000) },
-            6 => Fault::Stall { reader, time: rng.micros(1000, patience * 2) },
+            6 => Fault::Stall { reader, time },
             7 => {
                 let mut readers: Vec<usize> = (0..scenario.readers.len()).collect();
                 (1..readers.len()).rev().for_each(|i| readers.swap(i, rng.below(i + 1)));
-                Fault::Swizzle { readers, step: rng.millis(1, 200), time: rng.micros(1000, patience * 2) }
+                Fault::Swizzle { readers, step: rng.millis(1, 200), time }
             }
             8 => Fault::CrashNode {
                 survival: match rng.below(6) {
@@ -100,7 +101,7 @@ impl Fault {
             },
             9 => Fault::KillNode,
             10 => Fault::Disk {
-                calls: rng.magnitude(1, 60) - 1,
+                calls: rng.magnitude(1, 250) - 1,
                 fault: match rng.below(6) {
                     0 | 5 => DiskFault::Io,
                     1 => DiskFault::Full,

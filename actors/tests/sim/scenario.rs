@@ -52,7 +52,7 @@ pub struct Record {
 pub struct Archive {
     /// Its records, in their order.
     pub records: Vec<Record>,
-    /// Bytes of the stored file.
+    /// Bytes of the stored file as listed; 0 if not known.
     pub size: u64,
 }
 
@@ -150,7 +150,7 @@ impl Scenario {
             },
             devices: rng.within(1, 2) as usize,
             device_time: (rng.micros(100, 20_000), rng.micros(1, 2_000)),
-            commit_every: rng.millis(20, 3000),
+            commit_every: Duration::from_micros(rng.magnitude(5_000, 3_000_000)),
             commit_bytes: rng.magnitude(50, 100_000),
             full_disk: Duration::from_secs(rng.within(2, 8)),
             commit_time: rng.micros(10, 50_000),
@@ -246,7 +246,7 @@ impl Archive {
             }
             offset += length;
         }
-        Archive { records, size: offset + rng.within(0, 50) }
+        Archive { records, size: if rng.one_in(8) { 0 } else { offset + rng.within(0, 50) } }
     }
 }
 
