@@ -68,7 +68,8 @@ impl Arguments {
                 "--mutant" => {
                     let name = words.next().unwrap_or_default();
                     let mutant = Mutant::ALL.into_iter().find(|mutant| format!("{mutant:?}") == name);
-                    arguments.mutant = Some(mutant.ok_or_else(|| format!("--mutant {name}: none of {:?}", Mutant::ALL))?);
+                    arguments.mutant =
+                        Some(mutant.ok_or_else(|| format!("--mutant {name}: none of {:?}", Mutant::ALL))?);
                 }
                 // What test runners say to all.
                 "--nocapture" | "--quiet" | "-q" | "--test-threads=1" => {}
@@ -147,7 +148,8 @@ fn run_mutants(threads: usize) -> Vec<(Mutant, Option<(u64, String)>)> {
             scope.spawn(|| {
                 while let Some(&mutant) = Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
                     plant(Some(mutant));
-                    let noticed = (0..MUTANT_SEEDS).find_map(|seed| Some((seed, run(seed, false).violation?)));
+                    let noticed =
+                        (0..MUTANT_SEEDS).find_map(|seed| Some((seed, run(seed, false).violation?)));
                     found.lock().unwrap_or_else(PoisonError::into_inner).push((mutant, noticed));
                 }
             });

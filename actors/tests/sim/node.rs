@@ -92,7 +92,9 @@ impl Node {
             sessions: BTreeMap::new(),
             dispatcher: Dispatcher::new(table),
             interleaver: Interleaver::default(),
-            batchers: (0..env.scenario.devices).map(|index| Batcher::new(index, env.scenario.batch)).collect(),
+            batchers: (0..env.scenario.devices)
+                .map(|index| Batcher::new(index, env.scenario.batch))
+                .collect(),
             devices: (0..env.scenario.devices).map(Device::new).collect(),
             writer: Writer::new(env, results, parts),
             draining: false,
@@ -192,12 +194,10 @@ impl Node {
                 }
                 false
             }
-            Timer::Ping(id) => {
-                sessions.get_mut(&id).is_some_and(|session| {
-                    session.ping(env);
-                    true
-                })
-            }
+            Timer::Ping(id) => sessions.get_mut(&id).is_some_and(|session| {
+                session.ping(env);
+                true
+            }),
             Timer::StopWriter => {
                 mail.send(env, Actor::Writer, Message::Stop);
                 env.clock.after(LAST_COMMIT, Event::Tick { boot: *boot, timer: Timer::TooLate });
@@ -236,7 +236,7 @@ impl Node {
         if let Some(held) = session.gate.held()
             && !self.marked.contains(&(id as usize))
         {
-            env.oracle.died(held.part, held.frontier, session.attempted);
+            env.oracle.died(self.boot, held.part, held.frontier, session.attempted);
         }
         env.end(id as usize, Way::ToReader, Ending::Closed);
         self.mail.send(env, Actor::Dispatcher, Message::Gone { session: id, reason });
@@ -248,7 +248,8 @@ impl Node {
         for (id, session) in &mut self.sessions {
             let in_use = session.issuer.in_use();
             if in_use > window {
-                env.oracle.violated(format!("session {id} has {in_use} bytes of its window of {window} in use"));
+                env.oracle
+                    .violated(format!("session {id} has {in_use} bytes of its window of {window} in use"));
             }
             session.freed(env, self.boot);
         }

@@ -1,5 +1,6 @@
 //! Who knows what must come out, and says at once when something else does.
 
+use crate::clock::Life;
 use crate::scenario::{Fate, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -30,7 +31,8 @@ pub struct Oracle {
     /// Rows that wait for their commit.
     waiting: Vec<RecordKey>,
     stored: BTreeSet<RecordKey>,
-    deaths: BTreeMap<(PartId, Position), Deaths>,
+    /// By node process too, for what a node suspects ends with it.
+    deaths: BTreeMap<(Life, PartId, Position), Deaths>,
     /// Records that were passed over for a run of deaths that they did not cause.
     unlucky: BTreeSet<RecordKey>,
     violation: Option<String>,
@@ -70,20 +72,20 @@ impl Oracle {
     }
 
     /// A session that held a lease, accepted up to here, is gone.
-    pub fn died(&mut self, part: PartId, at: Position, attempted: bool) {
-        let deaths = self.deaths.entry((part, at)).or_default();
+    pub fn died(&mut self, boot: Life, part: PartId, at: Position, attempted: bool) {
+        let deaths = self.deaths.entry((boot, part, at)).or_default();
         deaths.any += 1;
         deaths.attempted += u32::from(attempted);
     }
 
     /// An archive could not be read on.
-    pub fn failed(&mut self, part: PartId, at: Position) {
-        self.deaths.entry((part, at)).or_default().failures += 1;
+    pub fn failed(&mut self, boot: Life, part: PartId, at: Position) {
+        self.deaths.entry((boot, part, at)).or_default().failures += 1;
     }
 
     /// A part is given up.
-    pub fn given_up(&mut self, part: PartId, at: Position) {
-        let deaths = self.deaths.get(&(part, at)).copied().unwrap_or_default();
+    pub fn given_up(&mut self, boot: Life, part: PartId, at: Position) {
+        let deaths = self.deaths.get(&(boot, part, at)).copied().unwrap_or_default();
         // A record that kills has its strikes on top.
         if deaths.any + STRIKES < MAX_DEATHS && deaths.failures < MAX_FAILURES {
             self.violated(format!("part {part} was given up at {at:?} after {deaths:?}"));
@@ -91,8 +93,8 @@ impl Oracle {
     }
 
     /// A reader passes a record over, as the lease of `part` from `start` on tells it to.
-    pub fn passed_over(&mut self, part: PartId, start: Position, key: RecordKey) {
-        let deaths = self.deaths.get(&(part, start)).copied().unwrap_or_default();
+    pub fn passed_over(&mut self, boot: Life, part: PartId, start: Position, key: RecordKey) {
+        let deaths = self.deaths.get(&(boot, part, start)).copied().unwrap_or_default();
         let Some(record) = self.scenario.record(key) else { return };
         if record.fate(0) == Fate::Excluded(warcdl_actors::Exclusion::Quarantined) {
             return;
@@ -137,7 +139,6 @@ impl Oracle {
 
     /// What was found on the disk.
     pub fn recovered(&mut self, recovered: &Recovered) {
-        self.deaths.clear();
         let found: BTreeMap<_, _> = recovered.parts.iter().map(|state| (state.part, state.clone())).collect();
         let (parts, rows) = self.begun.take().unwrap_or_default();
         let mut after = self.parts.clone();
@@ -198,8 +199,12 @@ impl Oracle {
     /// Checks that the committed parts of an archive lie side by side.
     fn check_tiling(&mut self) {
         for warc in 0..self.scenario.archives.len() as u32 {
-            let mut ranges: Vec<_> =
-                self.parts.values().filter(|state| state.warc == warc).map(|state| (state.from, state.end)).collect();
+            let mut ranges: Vec<_> = self
+                .parts
+                .values()
+                .filter(|state| state.warc == warc)
+                .map(|state| (state.from, state.end))
+                .collect();
             ranges.sort_unstable();
             let begins = ranges.first().is_none_or(|&(from, _)| from == 0);
             let ends = ranges.last().is_none_or(|&(_, end)| end == TO_THE_END);
@@ -277,7 +282,8 @@ impl Oracle {
                 wrong.get_or_insert(format!("the file of {key:?} is not there, or another"));
             }
         }
-        let own: BTreeSet<&String> = self.expected.values().filter_map(|row| Some(&row.file.as_ref()?.0)).collect();
+        let own: BTreeSet<&String> =
+            self.expected.values().filter_map(|row| Some(&row.file.as_ref()?.0)).collect();
         for name in files.keys() {
             if name.ends_with(UNFINISHED) || name != JOURNAL && !is_lines(name) && !own.contains(name) {
                 wrong.get_or_insert(format!("{name} was left"));

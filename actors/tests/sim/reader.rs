@@ -379,7 +379,8 @@ impl Process {
                 match record.fate(scenario.max_record) {
                     _ if passed_over => {
                         let key = RecordKey { warc: worker.warc, position: record.at };
-                        env.oracle.passed_over(part, worker.lease.start, key);
+                        let boot = env.net.conns[self.conn].boot;
+                        env.oracle.passed_over(boot, part, worker.lease.start, key);
                         env.count("record passed over");
                         worker.log.excluded.add(Exclusion::Quarantined, 1);
                     }

@@ -123,7 +123,8 @@ impl Scenario {
         let readers = rng.within(1, 6);
         let records: u64 = archives.iter().map(|archive| archive.records.len() as u64).sum();
         // From a second to a minute for all of it; the end of a liveness seed must not wait for work alone.
-        let work = if liveness { rng.magnitude(500_000, 15_000_000) } else { rng.magnitude(500_000, 60_000_000) };
+        let work =
+            if liveness { rng.magnitude(500_000, 15_000_000) } else { rng.magnitude(500_000, 60_000_000) };
         let base = work * readers / records.max(1) / 2;
         let slow = rng.below(readers as usize) as u64;
         let one_is_slow = rng.one_in(2) && readers > 1;
@@ -206,8 +207,9 @@ impl Scenario {
         skip: impl Fn(Position) -> bool,
     ) -> Account {
         let mut account = Account::default();
-        let belongs =
-            |record: &&Record| (from..end).contains(&record.at.offset) && record.at < frontier && !skip(record.at);
+        let belongs = |record: &&Record| {
+            (from..end).contains(&record.at.offset) && record.at < frontier && !skip(record.at)
+        };
         for record in self.archives[warc as usize].records.iter().filter(belongs) {
             account.seen += 1;
             match record.fate(self.max_record) {
@@ -262,7 +264,8 @@ impl Kind {
             }),
             30 if *deadly > 0 => {
                 *deadly -= 1;
-                if rng.one_in(4) { Kind::Hangs } else { Kind::Kills }
+                // One at most, for each of its strikes costs the node's whole patience.
+                if *deadly == 2 && rng.one_in(2) { Kind::Hangs } else { Kind::Kills }
             }
             _ => Kind::Scored(rng.within(0, 1000) as f32 / 1000.0),
         }

@@ -329,7 +329,8 @@ impl World {
         env.count(fault.name());
         match fault {
             Fault::KillReader { reader, ending } => {
-                let ending = [Ending::Closed, Ending::Closed, Ending::Cut, Ending::Cut, Ending::Silent][ending];
+                let ending =
+                    [Ending::Closed, Ending::Closed, Ending::Cut, Ending::Cut, Ending::Silent][ending];
                 self.end_reader(reader, ending);
             }
             Fault::HangReader(reader) => {

@@ -71,7 +71,7 @@ impl Dispatcher {
             Returned::Cut(new) => mail.send(env, Actor::Writer, Message::Cut { part, new }),
             Returned::GivenUp(epoch) => {
                 let at = self.table.interruptions().0.last().map_or(Position::default(), |last| last.at);
-                env.oracle.given_up(part, at);
+                env.oracle.given_up(mail.boot(), part, at);
                 mail.send(env, Actor::Writer, Message::Close { part, epoch, reason: reason.to_owned() });
             }
         }
@@ -101,8 +101,7 @@ impl Dispatcher {
                 let attempt = matches!(ending, Ending::Attempt);
                 self.table.accept(session, &accepted, attempt, now)?;
                 if let Ending::Failed(reason) = ending {
-                    let returned =
-                        self.table.failed(session, accepted.part, accepted.epoch, &reason, now)?;
+                    let returned = self.table.failed(session, accepted.part, accepted.epoch, &reason, now)?;
                     self.returned(env, mail, accepted.part, returned, &reason);
                 } else if accepted.over.is_some() {
                     self.settle(env, mail);

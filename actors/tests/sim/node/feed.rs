@@ -6,8 +6,8 @@ use crate::env::Env;
 use crate::scenario::MODEL_FAILS;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use warcdl_actors::batch::{BatchRules, Device as Standing, Former};
 use warcdl_actors::Exclusion;
+use warcdl_actors::batch::{BatchRules, Device as Standing, Former};
 use warcdl_actors::fair::Fair;
 use warcdl_actors::inference::IN_FLIGHT;
 use warcdl_actors::message::Admitted;
@@ -35,7 +35,8 @@ impl Interleaver {
         }
         while !self.queue.is_empty() {
             let hungry = self.customers.values().filter(|&&wanted| wanted > 0).count();
-            let Some((&batcher, wanted)) = self.customers.iter_mut().max_by_key(|(_, wanted)| **wanted) else {
+            let Some((&batcher, wanted)) = self.customers.iter_mut().max_by_key(|(_, wanted)| **wanted)
+            else {
                 break;
             };
             if *wanted == 0 {

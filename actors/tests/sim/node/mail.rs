@@ -16,19 +16,46 @@ use warcdl_actors::{Accepted, Exclusion, PartId, PartState, WarcId};
 pub enum Message {
     // To the writer.
     Accepted(Accepted),
-    Cut { part: PartId, new: PartState },
-    Close { part: PartId, epoch: u32, reason: String },
-    Scored { records: Vec<Admitted>, scores: Vec<Result<f32, Exclusion>> },
+    Cut {
+        part: PartId,
+        new: PartState,
+    },
+    Close {
+        part: PartId,
+        epoch: u32,
+        reason: String,
+    },
+    Scored {
+        records: Vec<Admitted>,
+        scores: Vec<Result<f32, Exclusion>>,
+    },
     Stop,
     // To the dispatcher.
     Ready(SessionId),
-    Advanced { session: SessionId, accepted: Accepted, ending: Ending },
-    Yielded { session: SessionId, part: PartId, epoch: u32 },
-    Gone { session: SessionId, reason: String },
+    Advanced {
+        session: SessionId,
+        accepted: Accepted,
+        ending: Ending,
+    },
+    Yielded {
+        session: SessionId,
+        part: PartId,
+        epoch: u32,
+    },
+    Gone {
+        session: SessionId,
+        reason: String,
+    },
     Drain,
     // To the interleaver.
-    Arrived { session: SessionId, record: Admitted },
-    Demand { batcher: usize, records: usize },
+    Arrived {
+        session: SessionId,
+        record: Admitted,
+    },
+    Demand {
+        batcher: usize,
+        records: usize,
+    },
     // To a batcher.
     Supply(Vec<Admitted>),
     BatchDone,

@@ -36,6 +36,9 @@ pub struct Session {
     /// Whether its reader is in the middle of a record that it has announced.
     pub attempted: bool,
     patience: Patience,
+    /// When it last had a lease, or asked for one.
+    employed: Duration,
+    asked: bool,
     finishing: bool,
 }
 
@@ -55,6 +58,8 @@ impl Session {
             gate: Gate::default(),
             attempted: false,
             patience: Patience::new(env.scenario.patience, env.now()),
+            employed: env.now(),
+            asked: false,
             finishing: false,
         }
     }
@@ -94,7 +99,10 @@ impl Session {
             self.attempted = matches!(passed, Passed::Attempt(_));
         }
         match passed {
-            Passed::Ready => mail.send(env, Actor::Dispatcher, Message::Ready(session)),
+            Passed::Ready => {
+                self.asked = true;
+                mail.send(env, Actor::Dispatcher, Message::Ready(session));
+            }
             Passed::Stats(stats) => {
                 let pulse = stats.0.get(ReaderFigure::Pulse as usize).copied().unwrap_or(0);
                 self.patience.pulse(pulse, now);
@@ -116,7 +124,7 @@ impl Session {
                 self.say(env, Frame::Go);
             }
             Passed::Failed(accepted, reason) => {
-                env.oracle.failed(accepted.part, accepted.progress.next);
+                env.oracle.failed(mail.boot(), accepted.part, accepted.progress.next);
                 mail.send(env, Actor::Writer, Message::Accepted(accepted.clone()));
                 self.tell(env, mail, accepted, Ending::Failed(reason));
             }
@@ -136,6 +144,7 @@ impl Session {
                 let Lease { part, epoch, start: frontier, .. } = lease;
                 self.gate.lease(Held { warc, part, epoch, frontier });
                 self.attempted = false;
+                self.asked = false;
                 self.patience.moved(env.now());
                 self.say(env, Frame::Lease(lease));
             }
@@ -173,12 +182,11 @@ impl Session {
 
     /// Grants at once if a quarter of the window was freed, and soon if anything was.
     pub fn freed(&mut self, env: &mut Env, boot: Life) {
-        let quarter = pin!(self.watch.quarter_free()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        let quarter =
+            pin!(self.watch.quarter_free()).poll(&mut Context::from_waker(Waker::noop())).is_ready();
         if quarter {
             self.grant(env);
-        } else if !self.grant_due
-            && self.issuer.in_use() + self.issuer.available() != env.scenario.window
-        {
+        } else if !self.grant_due && self.issuer.in_use() + self.issuer.available() != env.scenario.window {
             self.grant_due = true;
             env.clock.after(GRANT_EVERY, Event::Tick { boot, timer: Timer::Grant(self.id) });
         }
@@ -186,6 +194,11 @@ impl Session {
 
     /// Why the reader is given up, if it is.
     pub fn watch(&mut self, env: &mut Env) -> Option<String> {
+        if self.gate.held().is_some() || self.asked {
+            self.employed = env.now();
+        } else if env.now() - self.employed > env.scenario.patience * 3 {
+            env.oracle.violated(format!("session {} neither works nor waits for work", self.id));
+        }
         let may_send = self.issuer.available() >= env.scenario.max_record;
         let given_up = self.patience.check(env.now(), self.gate.held().is_some(), may_send)?;
         env.count("reader given up");
