@@ -157,7 +157,7 @@ impl Scenario {
             commit_time: rng.micros(10, 50_000),
             layout,
             own_files: rng.one_in(3),
-            patience: rng.millis(1500, 5000),
+            patience: rng.millis(1500, if liveness { 5000 } else { 15_000 }),
             delay: rng.micros(20, 4000),
             liveness,
         }

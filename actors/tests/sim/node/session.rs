@@ -200,7 +200,7 @@ impl Session {
             env.oracle.violated(format!("session {} neither works nor waits for work", self.id));
         }
         let may_send = self.issuer.available() >= env.scenario.max_record;
-        let given_up = self.patience.check(env.now(), self.gate.held().is_some(), may_send)?;
+        let given_up = self.patience.check(env.now(), self.gate.is_busy(), may_send)?;
         env.count("reader given up");
         Some(format!("{given_up:?}"))
     }
