@@ -70,6 +70,8 @@ struct Entry {
     /// When it was leased, and how much had been read then.
     since: Duration,
     bytes_before: u64,
+    /// When its reader last got on with it, or got it.
+    moved: Duration,
     /// The session was asked to give it back; at the byte, if there is one, it will be cut.
     takeover: Option<Option<u64>>,
 }
@@ -193,6 +195,7 @@ impl LeaseTable {
         let archive = &self.archives[entry.warc as usize];
         entry.state = State::Leased(session);
         entry.since = now;
+        entry.moved = now;
         entry.bytes_before = entry.bytes_read;
         self.held.insert(session, part);
         let (careful, pass_over) = entry.suspicion.caution();
@@ -222,7 +225,10 @@ impl LeaseTable {
     ) -> Result<u64, Fenced> {
         let &Accepted { part, epoch, .. } = accepted;
         let entry = self.entry(session, part, epoch)?;
-        entry.frontier = entry.frontier.max(accepted.progress.next);
+        if accepted.progress.next > entry.frontier {
+            entry.frontier = accepted.progress.next;
+            entry.moved = now;
+        }
         entry.suspicion.move_to(entry.frontier);
         if attempt {
             entry.suspicion.attempt(entry.frontier);
@@ -369,9 +375,11 @@ impl LeaseTable {
             .iter()
             .filter_map(|(&session, &part)| {
                 let entry = &self.entries[part as usize];
+                // One that has stopped is left to the node's patience. It may hang at a record: then its end must count
+                // against that, or the record would go from hand to hand for ever.
                 let settled = entry.takeover.is_none()
-                    && entry.suspicion.caution() == (0, false)
-                    && now.saturating_sub(entry.since) >= SETTLED;
+                    && now.saturating_sub(entry.since) >= SETTLED
+                    && now.saturating_sub(entry.moved) < SETTLED;
                 settled.then(|| (part, session, self.rest(entry)))
             })
             .max_by_key(|&(part, _, rest)| (rest, part))?;
@@ -456,6 +464,7 @@ impl Entry {
             bytes_read: state.bytes_read,
             suspicion: Suspicion::default(),
             since: Duration::ZERO,
+            moved: Duration::ZERO,
             bytes_before: state.bytes_read,
             takeover: None,
         }

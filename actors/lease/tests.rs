@@ -157,11 +157,26 @@ fn a_rest_too_small_to_cut_goes_to_a_session_that_is_much_faster() {
 #[test]
 fn a_takeover_of_a_reader_that_dies_meanwhile_is_done_all_the_same() {
     let mut table = table(&[1000], 100);
-    lease(table.ready(1, NOW));
+    let held = lease(table.ready(1, NOW));
+    table.accept(1, &accepted(&held, 10, true), false, Duration::from_secs(6)).unwrap();
     table.rebalance(&[2], Duration::from_secs(6)).unwrap();
     let (part, returned) = table.gone(1, "killed", Duration::from_secs(6)).unwrap();
     assert_eq!(part, 0);
     assert!(matches!(returned, Returned::Cut(_)), "{returned:?}");
+}
+
+#[test]
+fn a_reader_that_has_stopped_is_not_taken_over_and_one_that_is_careful_is() {
+    let at = Duration::from_secs;
+    let mut table = table(&[1000], 100);
+    let first = lease(table.ready(1, NOW));
+    table.accept(1, &accepted(&first, 10, true), false, at(1)).unwrap();
+    assert_eq!(table.rebalance(&[2], at(6)), None, "it may hang at a record, which must answer for it");
+    table.gone(1, "no progress", at(60));
+    let second = lease(table.ready(2, at(60)));
+    assert_eq!(table.rebalance(&[3], at(65)), None, "it hangs at the same one");
+    table.accept(2, &accepted(&second, 20, true), true, at(66)).unwrap();
+    assert!(table.rebalance(&[3], at(70)).is_some(), "it gets on, however carefully");
 }
 
 #[test]
