@@ -25,7 +25,9 @@ pub enum Fault {
     /// Links stop one by one, and pass again in any order.
     Swizzle { readers: Vec<usize>, step: Duration, time: Duration },
     /// The node's machine stops, and forgets what was not synced but for what survives; perhaps again in the recovery.
-    CrashNode { survival: Survival, again: Option<u64> },
+    CrashNode { survival: Survival, again: Option<u64>, silent: bool },
+    /// The node's process stands still, and goes on later.
+    PauseNode(Duration),
     /// The node's process is killed; its machine goes on.
     KillNode,
     /// The disk fails at a call.
@@ -36,7 +38,7 @@ pub enum Fault {
     Stop,
 }
 
-const KINDS: usize = 13;
+const KINDS: usize = 14;
 
 /// Faults with their times.
 #[derive(Debug)]
@@ -98,6 +100,7 @@ impl Fault {
                     _ => Survival::Random(rng.next()),
                 },
                 again: rng.one_in(3).then(|| rng.within(0, 15)),
+                silent: rng.one_in(2),
             },
             9 => Fault::KillNode,
             10 => Fault::Disk {
@@ -108,6 +111,7 @@ impl Fault {
                     _ => DiskFault::Crash,
                 },
             },
+            12 => Fault::PauseNode(time * 2),
             11 => Fault::FillDisk { writes: rng.within(1, 5) },
             _ => Fault::Stop,
         }
@@ -125,6 +129,7 @@ impl Fault {
             Fault::Stall { .. } => "fault: stalled link",
             Fault::Swizzle { .. } => "fault: links clogged one by one",
             Fault::CrashNode { .. } => "fault: node crash",
+            Fault::PauseNode(_) => "fault: node paused",
             Fault::KillNode => "fault: node killed",
             Fault::Disk { fault: DiskFault::Crash, .. } => "fault: crash at a call to the disk",
             Fault::Disk { fault: DiskFault::Full, .. } => "fault: no space at a call to the disk",
@@ -137,7 +142,7 @@ impl Fault {
     /// How long it lasts.
     fn time(&self) -> Duration {
         match self {
-            Fault::PauseReader { time, .. } | Fault::Stall { time, .. } => *time,
+            Fault::PauseNode(time) | Fault::PauseReader { time, .. } | Fault::Stall { time, .. } => *time,
             Fault::Swizzle { readers, step, time } => *step * readers.len() as u32 + *time,
             _ => Duration::ZERO,
         }

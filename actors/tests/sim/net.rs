@@ -38,7 +38,7 @@ pub enum Ending {
     Closed,
     /// Some of what is on the way is lost.
     Cut,
-    /// So it is, and the other side is not told.
+    /// So it is, and the other side is not told, or only once it says something.
     Silent,
 }
 
@@ -130,7 +130,7 @@ impl Net {
     /// Ends one way of a connection.
     pub fn end(&mut self, clock: &mut Clock, rng: &mut Rng, conn: ConnId, way: Way, ending: Ending) {
         let pipe = &mut self.conns[conn].pipes[way as usize];
-        if std::mem::replace(&mut pipe.ended, true) {
+        if std::mem::replace(&mut pipe.ended, ending != Ending::Silent) {
             return;
         }
         if ending != Ending::Closed {

@@ -299,7 +299,11 @@ impl Process {
             self.go = false;
             let wait = env.rng.micros(100, 5000);
             env.clock.after(wait, Event::Reader { reader, life, wake: Wake::Worked });
-            self.worker = Some(Worker::new(env, lease));
+            let worker = Worker::new(env, lease);
+            if !env.scenario.archives[worker.warc as usize].is_place(worker.lease.start) {
+                env.oracle.violated(format!("{:?} does not begin between two records", worker.lease));
+            }
+            self.worker = Some(worker);
             return Worked::Moved;
         };
         let mut moved = false;

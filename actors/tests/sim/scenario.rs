@@ -223,6 +223,12 @@ impl Scenario {
 }
 
 impl Archive {
+    /// Whether an archive can be read from there on.
+    pub fn is_place(&self, place: Position) -> bool {
+        let is_here = |record: &Record| record.at == place || record.next == place;
+        place == Position::default() || self.records.iter().any(is_here)
+    }
+
     fn draw(rng: &mut Rng, max_size: usize, deadly: &mut u32) -> Archive {
         let count = if rng.one_in(8) { 0 } else { rng.within(1, 120) };
         // Some readers find the next member only when they look for it.

@@ -49,7 +49,8 @@ struct World {
     readers: Vec<Reader>,
     plan: Plan,
     faults: u64,
-    ceased: bool,
+    /// The node's process stands still until then.
+    paused: Duration,
     over: bool,
 }
 
@@ -97,7 +98,7 @@ impl World {
             readers,
             plan,
             faults: 0,
-            ceased: false,
+            paused: Duration::ZERO,
             over: false,
         }
     }
@@ -122,6 +123,9 @@ impl World {
     fn handle(&mut self, event: Event) {
         let World { env, node, readers, boot, .. } = self;
         match event {
+            event @ (Event::Turn { .. } | Event::Tick { .. }) if self.paused > env.now() => {
+                env.clock.at(self.paused, event);
+            }
             Event::Turn { boot: of, actor } if of == *boot => {
                 if let Some(node) = node {
                     node.turn(env, actor);
@@ -134,12 +138,17 @@ impl World {
             }
             Event::Turn { .. } | Event::Tick { .. } => {}
             Event::StartNode { boot } => self.start_node(boot),
+            Event::Arrive { conn, way: Way::ToNode } if self.paused > env.now() => {
+                env.clock.at(self.paused, Event::Arrive { conn, way: Way::ToNode });
+            }
             Event::Arrive { conn, way: Way::ToNode } => {
-                if let Some(chunk) = env.net.arrive(&mut env.clock, conn, Way::ToNode)
-                    && env.net.conns[conn].boot == *boot
-                    && let Some(node) = node
-                {
+                let Some(chunk) = env.net.arrive(&mut env.clock, conn, Way::ToNode) else { return };
+                let Some(node) = node else { return };
+                if env.net.conns[conn].boot == *boot {
                     node.arrive(env, conn, chunk);
+                } else {
+                    // It knows nothing of this connection, and says so.
+                    env.end(conn, Way::ToReader, Ending::Closed);
                 }
             }
             Event::Arrive { conn, way } => {
@@ -175,7 +184,6 @@ impl World {
                 self.inject(fault);
             }
             Event::Cease => {
-                self.ceased = true;
                 env.say(|| "faults cease".into());
                 env.net.break_none();
                 env.net.links.iter_mut().for_each(|link| link.delay = env.scenario.delay);
@@ -265,6 +273,7 @@ impl World {
             None => disk.restart(),
         }
         self.boot += 1;
+        self.paused = Duration::ZERO;
         let wait = env.rng.millis(20, 800);
         env.clock.after(wait, Event::StartNode { boot: self.boot });
     }
@@ -319,7 +328,7 @@ impl World {
         let effective = match &fault {
             Fault::KillReader { reader, .. } | Fault::Break { reader, .. } => read(reader),
             Fault::HangReader(reader) | Fault::FailFetch(reader) => read(reader),
-            Fault::CrashNode { .. } | Fault::KillNode | Fault::Stop => up,
+            Fault::CrashNode { .. } | Fault::KillNode | Fault::PauseNode(_) | Fault::Stop => up,
             _ => true,
         };
         if !effective {
@@ -356,12 +365,13 @@ impl World {
                     env.clock.at(now + step * n, Event::Stall { reader, until });
                 }
             }
-            Fault::CrashNode { survival, again } => {
-                self.end_node(Some(survival), Ending::Cut);
+            Fault::CrashNode { survival, again, silent } => {
+                self.end_node(Some(survival), if silent { Ending::Silent } else { Ending::Cut });
                 if let Some(calls) = again {
                     self.disk.fail_at(self.disk.calls() + calls, DiskFault::Crash);
                 }
             }
+            Fault::PauseNode(time) => self.paused = now + time,
             Fault::KillNode => self.end_node(None, Ending::Cut),
             Fault::Disk { calls, fault } => disk.fail_at(disk.calls() + calls, fault),
             Fault::FillDisk { writes } => disk.fill_for(writes),
