@@ -111,8 +111,8 @@ impl Fault {
                     _ => DiskFault::Crash,
                 },
             },
-            12 => Fault::PauseNode(time * 2),
             11 => Fault::FillDisk { writes: rng.within(1, 5) },
+            12 => Fault::PauseNode(time * 2),
             _ => Fault::Stop,
         }
     }

@@ -194,13 +194,15 @@ impl Session {
 
     /// Why the reader is given up, if it is.
     pub fn watch(&mut self, env: &mut Env) -> Option<String> {
+        let may_send = self.issuer.available() >= env.scenario.max_record;
+        let given_up = self.patience.check(env.now(), self.gate.is_busy(), may_send);
+        // Unless it was the node that stood still.
         if self.gate.held().is_some() || self.asked {
             self.employed = env.now();
-        } else if env.now() - self.employed > env.scenario.patience * 3 {
+        } else if given_up.is_none() && env.now() - self.employed > env.scenario.patience * 3 {
             env.oracle.violated(format!("session {} neither works nor waits for work", self.id));
         }
-        let may_send = self.issuer.available() >= env.scenario.max_record;
-        let given_up = self.patience.check(env.now(), self.gate.is_busy(), may_send)?;
+        let given_up = given_up?;
         env.count("reader given up");
         Some(format!("{given_up:?}"))
     }
