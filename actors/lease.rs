@@ -266,7 +266,8 @@ impl LeaseTable {
     pub fn gone(&mut self, session: SessionId, reason: &str, now: Duration) -> Option<(PartId, Returned)> {
         let &part = self.held.get(&session)?;
         let entry = &mut self.entries[part as usize];
-        let judgement = if self.draining { Judgement::Again } else { entry.suspicion.death(entry.frontier) };
+        let judgement =
+            if self.draining { Judgement::Again } else { entry.suspicion.death(entry.frontier, now) };
         self.note(session, part, reason);
         self.release(session, part, now);
         self.speeds.remove(&session);

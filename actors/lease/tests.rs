@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Exclusion;
-use crate::suspicion::{CAREFUL_RECORDS, MAX_DEATHS};
+use crate::suspicion::{CAREFUL_RECORDS, DEATHS_APART, MAX_DEATHS};
 use crate::wire::Progress;
 
 const NOW: Duration = Duration::ZERO;
@@ -107,8 +107,9 @@ fn a_record_that_kills_its_reader_three_times_is_passed_over() {
     let mut returned = Returned::Pending;
     table.gone(4, "killed", NOW);
     for session in 5.. {
-        let Offer::Lease(..) = table.ready(session, NOW) else { break };
-        returned = table.gone(session, "killed", NOW).unwrap().1;
+        let now = DEATHS_APART * session as u32;
+        let Offer::Lease(..) = table.ready(session, now) else { break };
+        returned = table.gone(session, "killed", now).unwrap().1;
         assert!(session <= 5 + u64::from(MAX_DEATHS));
     }
     assert!(matches!(returned, Returned::GivenUp(_)) && table.finished());

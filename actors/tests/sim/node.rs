@@ -268,7 +268,7 @@ impl Timer {
         match self {
             Timer::Look => Duration::from_millis(100),
             Timer::Ping(_) => Duration::from_secs(5),
-            Timer::Watch(_) => env.scenario.patience / 4,
+            Timer::Watch(_) => env.scenario.patience / session::WATCHES,
             _ => Duration::from_secs(1),
         }
     }

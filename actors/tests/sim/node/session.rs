@@ -19,6 +19,8 @@ use warcdl_actors::patience::Patience;
 use warcdl_actors::wire::codec::Received;
 use warcdl_actors::wire::{Frame, FrameCodec, Lease};
 
+/// Looks after a reader within the node's patience.
+pub const WATCHES: u32 = 4;
 const GRANT_EVERY: Duration = Duration::from_millis(20);
 
 /// A connected reader.
@@ -36,8 +38,8 @@ pub struct Session {
     /// Whether its reader is in the middle of a record that it has announced.
     pub attempted: bool,
     patience: Patience,
-    /// When it last had a lease, or asked for one.
-    employed: Duration,
+    /// Looks after it at which it neither had a lease, nor asked for one, nor waited for credit.
+    unemployed: u32,
     asked: bool,
     finishing: bool,
 }
@@ -58,7 +60,7 @@ impl Session {
             gate: Gate::default(),
             attempted: false,
             patience: Patience::new(env.scenario.patience, env.now()),
-            employed: env.now(),
+            unemployed: 0,
             asked: false,
             finishing: false,
         }
@@ -196,10 +198,10 @@ impl Session {
     pub fn watch(&mut self, env: &mut Env) -> Option<String> {
         let may_send = self.issuer.available() >= env.scenario.max_record;
         let given_up = self.patience.check(env.now(), self.gate.is_busy(), may_send);
-        // Unless it was the node that stood still.
-        if self.gate.held().is_some() || self.asked {
-            self.employed = env.now();
-        } else if given_up.is_none() && env.now() - self.employed > env.scenario.patience * 3 {
+        self.unemployed += 1;
+        if self.gate.held().is_some() || self.asked || !may_send {
+            self.unemployed = 0;
+        } else if given_up.is_none() && self.unemployed > 3 * WATCHES {
             env.oracle.violated(format!("session {} neither works nor waits for work", self.id));
         }
         let given_up = given_up?;
