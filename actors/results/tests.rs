@@ -154,6 +154,23 @@ fn lines_go_into_files_of_bounded_size() {
 }
 
 #[test]
+fn lines_that_were_not_committed_are_gone_for_good() {
+    let disk = ModelDisk::default();
+    let mut results = with(&disk, Some(1000));
+    results.put(row("a"));
+    results.commit(&[]).unwrap();
+    results.put(row("b"));
+    // The line is written and synced, and the journal not written.
+    disk.fail_at(disk.calls() + 2, Fault::Crash);
+    results.commit(&[]).unwrap_err();
+    disk.crash(Survival::Everything);
+    check_lines(&disk, &[("part-00000.jsonl.tmp", "a\nb\n")]);
+    with(&disk, Some(1000)).finish(&[]).unwrap();
+    disk.crash(Survival::Nothing);
+    check_lines(&disk, &[("part-00000.jsonl", "a\n")]);
+}
+
+#[test]
 fn a_finished_index_grows_again() {
     let finished = ModelDisk::default();
     let mut results = with(&finished, None);
