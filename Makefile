@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 NODE   := $(TARGET)/release/warcdl-node
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint sample clean-results
+.PHONY: help setup build demo test test-sim test-crash test-kill bench-commit lint sample clean-results
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,8 +24,17 @@ demo: setup build ## find the recipes and the captioned pictures of the sample a
 	@echo
 	@echo "The positives are in results/demo-text/ and results/demo-image/."
 
-test: setup ## run every test
+test: setup ## run every test but the slow suites, which follow
 	cargo test --workspace --locked
+
+test-sim: ## the simulator: 20,000 seeds of faults over the real rules, and planted bugs
+	cargo test --release --workspace --locked --features warcdl-actors/testkit,warcdl-actors/mutants --test sim -- --seeds 20000
+
+test-crash: ## break the writing of results off at every call to the disk
+	cargo test --workspace --locked --features warcdl-actors/testkit --test crash
+
+bench-commit: ## what commits cost: with them against without, in pairs
+	cargo bench --locked --bench commit
 
 lint: ## check format and lints, as for every change
 	cargo fmt --all --check

@@ -31,6 +31,9 @@ pub enum Fault {
         "the run was stopped, and its last commit did not come to its end in time; what was committed before is intact"
     )]
     StuckStopping,
+    /// The operating system refused a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
     /// A result cannot be stored.
     #[error(transparent)]
     Sink(#[from] SinkError),

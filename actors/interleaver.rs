@@ -47,7 +47,8 @@ struct Customer {
 
 /// The actor.
 pub struct Interleaver {
-    queue: Fair<Admitted>,
+    /// Boxed, since a queue's buffer has room for twice as many as it holds.
+    queue: Fair<Box<Admitted>>,
     customers: BTreeMap<usize, Customer>,
     end: Option<EndOfStream>,
     metrics: InterleaverMetrics,
@@ -76,7 +77,8 @@ impl Interleaver {
                 break;
             }
             let n = if hungry > 1 { customer.wanted.min(PORTION) } else { customer.wanted };
-            let records: Vec<Admitted> = std::iter::from_fn(|| self.queue.pop()).take(n).collect();
+            let records: Vec<Admitted> =
+                std::iter::from_fn(|| self.queue.pop().map(|record| *record)).take(n).collect();
             customer.wanted -= records.len();
             self.metrics.dequeued.inc_by(records.len() as u64);
             customer.supply.do_send(Supply(records));
@@ -99,7 +101,7 @@ impl Handler<Arrived> for Interleaver {
 
     fn handle(&mut self, Arrived { session, record }: Arrived, _: &mut Context<Self>) {
         self.metrics.enqueued.inc();
-        self.queue.push(session, record.credit.bytes(), record);
+        self.queue.push(session, record.credit.bytes(), Box::new(record));
         self.serve();
     }
 }

@@ -19,10 +19,19 @@ pub type SessionId = u64;
 
 /// Interruptions that are kept with their details; further ones are only counted.
 const MAX_INTERRUPTIONS: usize = 1000;
-/// A lease is not taken over before it has lasted so long: its speed is not known yet.
-const SETTLED: Duration = Duration::from_secs(5);
+/// A lease is taken over only if its reader has got on with it so lately.
+const LATELY: Duration = Duration::from_secs(5);
 /// A part is handed over as a whole if another session is so many times faster.
 const MUCH_FASTER: f64 = 4.0;
+
+/// When leases are taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakeoverRules {
+    /// A part is cut in two only if both halves have so many bytes.
+    pub split_bytes: u64,
+    /// A lease is left alone until it has lasted so long: before, its speed is not known.
+    pub settled: Duration,
+}
 
 /// An archive of the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,8 +152,7 @@ pub struct LeaseTable {
     held: HashMap<SessionId, PartId>,
     /// Bytes that each session has read, and seconds that it took, in leases that are over.
     speeds: HashMap<SessionId, (u64, Duration)>,
-    /// Smallest part that a cut may leave, in bytes.
-    split_bytes: u64,
+    rules: TakeoverRules,
     /// Parts that are not over: of each archive, and in all; and archives that have any.
     open_of: Vec<u32>,
     open: usize,
@@ -156,9 +164,8 @@ pub struct LeaseTable {
 }
 
 impl LeaseTable {
-    /// The parts of these archives as they stand, none leased. Work is handed out in their order. A part is cut only if
-    /// each half has `split_bytes` at least.
-    pub fn new(archives: Vec<Archive>, parts: &[PartState], split_bytes: u64) -> LeaseTable {
+    /// The parts of these archives as they stand, none leased. Work is handed out in their order.
+    pub fn new(archives: Vec<Archive>, parts: &[PartState], rules: TakeoverRules) -> LeaseTable {
         debug_assert!(parts.iter().zip(0..).all(|(state, part)| state.part == part), "parts are numbered");
         let entries: Vec<Entry> = parts.iter().map(Entry::new).collect();
         let is_open = |part: &PartId| matches!(entries[*part as usize].state, State::Pending);
@@ -174,7 +181,7 @@ impl LeaseTable {
             entries,
             held: HashMap::new(),
             speeds: HashMap::new(),
-            split_bytes: split_bytes.max(1),
+            rules,
             draining: false,
             delivered: 0,
             interruptions: Vec::new(),
@@ -379,18 +386,19 @@ impl LeaseTable {
                 // One that has stopped is left to the node's patience. It may hang at a record: then its end must count
                 // against that, or the record would go from hand to hand for ever.
                 let settled = entry.takeover.is_none()
-                    && now.saturating_sub(entry.since) >= SETTLED
-                    && now.saturating_sub(entry.moved) < SETTLED;
+                    && now.saturating_sub(entry.since) >= self.rules.settled
+                    && entry.moved > entry.since
+                    && now.saturating_sub(entry.moved) < LATELY;
                 settled.then(|| (part, session, self.rest(entry)))
             })
             .max_by_key(|&(part, _, rest)| (rest, part))?;
-        let cut = if rest / 2 >= self.split_bytes {
+        let cut = if rest / 2 >= self.rules.split_bytes.max(1) {
             let entry = &self.entries[part as usize];
             Some(entry.end.min(self.archives[entry.warc as usize].size) - rest / 2)
         } else {
             let fastest = idle.iter().filter_map(|&session| self.speed(session, now)).fold(0.0, f64::max);
             let speed = self.speed(session, now)?;
-            if speed * MUCH_FASTER > fastest || rest as f64 <= speed * SETTLED.as_secs_f64() {
+            if speed * MUCH_FASTER > fastest || rest as f64 <= speed * self.rules.settled.as_secs_f64() {
                 return None;
             }
             None

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod batcher;
+pub mod committer;
 pub mod dispatcher;
 pub mod inference;
 pub mod interleaver;
@@ -16,6 +17,7 @@ pub mod batch;
 pub mod books;
 pub mod credit;
 pub mod disk;
+pub mod estate;
 pub mod exclusion;
 pub mod exit;
 pub mod fair;

@@ -1,12 +1,13 @@
 //! The listener: accepts connections, sees the handshake through, and starts a session for each reader.
 
 use crate::dispatcher::Dispatcher;
+use crate::estate::Estate;
 use crate::exit::FaultSender;
 use crate::interleaver::Interleaver;
 use crate::metrics::{ReaderMetrics, SessionMetrics};
 use crate::session::{Session, SessionParts};
 use crate::wire::handshake::{Welcome, admit};
-use crate::wire::{FrameCodec, JobSecret, RECORD_OVERHEAD};
+use crate::wire::{FrameCodec, JobSecret, RECORD_COST, RECORD_OVERHEAD};
 use crate::writer::Writer;
 use actix::Addr;
 use actix_rt::ArbiterHandle;
@@ -38,7 +39,7 @@ impl LinkLimits {
     /// Limits for prepared records of at most `max_record` bytes; the window grows to hold one of them at least.
     pub fn new(window: u64, max_record: u32, patience: Duration) -> LinkLimits {
         let max_record = max_record.saturating_add(RECORD_OVERHEAD as u32);
-        LinkLimits { window: window.max(max_record.into()), max_record, patience }
+        LinkLimits { window: window.max(u64::from(max_record) + RECORD_COST), max_record, patience }
     }
 }
 
@@ -54,6 +55,8 @@ pub struct Listener {
     pub alive: mpsc::Sender<Infallible>,
     /// Limits of each connection.
     pub limits: LinkLimits,
+    /// What sessions that are over have left.
+    pub estate: Arc<Estate>,
     /// Threads on which sessions run, in turn.
     pub arbiters: Vec<ArbiterHandle>,
     /// Where records go.
@@ -121,7 +124,8 @@ impl Listener {
             name: format!("{name}@{peer}"),
             window,
             patience,
-            max_record,
+            max_cost: u64::from(max_record) + RECORD_COST,
+            estate: Arc::clone(&self.estate),
             writer: self.writer.clone(),
             interleaver: self.interleaver.clone(),
             dispatcher: self.dispatcher.clone(),

@@ -51,7 +51,7 @@ metrics! {
         archives: IntGauge("warcdl_archives");
         /// Archives that are over, read or given up.
         archives_over: IntGauge("warcdl_archives_over");
-        /// Bytes of all archives as stored, as far as known.
+        /// Bytes of all archives as stored, as far as known, less what earlier runs have read.
         archive_bytes: IntGauge("warcdl_archive_bytes");
         /// Bytes of archives read, as stored.
         bytes_read: IntCounter("warcdl_bytes_read_total");

@@ -49,6 +49,11 @@ pub enum PartOver {
 }
 
 impl PartState {
+    /// Bytes of the stored file, from the part's beginning, that lie before its frontier.
+    pub fn bytes_passed(&self) -> u64 {
+        self.bytes_read.min(self.end).saturating_sub(self.from)
+    }
+
     /// A whole archive that nobody has read yet.
     pub fn whole(warc: WarcId) -> PartState {
         PartState {

@@ -11,10 +11,11 @@
 use crate::batch::BatchRules;
 use crate::batcher::Batcher;
 use crate::dispatcher::{Dispatcher, Drain, Reading, Report};
+use crate::estate::Estate;
 use crate::exit::{Fault, FaultSender};
 use crate::inference::Inference;
 use crate::interleaver::Interleaver;
-use crate::lease::{Archive, Interruption, LeaseTable};
+use crate::lease::{Archive, Interruption, LeaseTable, TakeoverRules};
 use crate::ledger::{Account, Imbalance};
 use crate::listener::{LinkLimits, Listener};
 use crate::metrics::Metrics;
@@ -27,6 +28,7 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use bytes::Bytes;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -37,7 +39,7 @@ const SESSION_THREADS: usize = 2;
 /// How long readers that were told to finish may take to close.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long a run that is stopped goes on scoring what has arrived.
-const DRAIN: Duration = Duration::from_secs(6);
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long its last commit may take from then on.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
@@ -47,8 +49,8 @@ pub struct Plan {
     pub archives: Vec<Archive>,
     /// Their parts as they stand; [`PartState::all_whole`] for a run that begins.
     pub parts: Vec<PartState>,
-    /// A part is cut in two for idle readers only if both halves have so many bytes.
-    pub split_bytes: u64,
+    /// When idle readers take over work of others.
+    pub takeover: TakeoverRules,
     /// One a device.
     pub models: Vec<Box<dyn Model>>,
     /// Where positives go.
@@ -134,6 +136,38 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// How these archives stand by their committed parts.
+    pub fn of(archives: Vec<Archive>, parts: &[PartState]) -> Outcome {
+        let mut archives: Vec<ArchiveOutcome> = archives
+            .into_iter()
+            .map(|archive| ArchiveOutcome {
+                archive,
+                state: ArchiveState::Done,
+                bytes_read: 0,
+                account: Account::default(),
+            })
+            .collect();
+        for part in parts {
+            let archive = &mut archives[part.warc as usize];
+            archive.account += &part.account;
+            archive.bytes_read += part.bytes_passed();
+            archive.state = match (&archive.state, &part.over) {
+                (ArchiveState::Failed(reason), _) => ArchiveState::Failed(reason.clone()),
+                (_, Some(PartOver::Failed(reason))) => ArchiveState::Failed(reason.clone()),
+                (_, None) => ArchiveState::Unfinished,
+                (state, Some(PartOver::Done)) => state.clone(),
+            };
+        }
+        let mut total = Account::default();
+        archives.iter().for_each(|archive| total += &archive.account);
+        Outcome { archives, total, uncommitted: 0, interruptions: Vec::new(), interrupted: 0 }
+    }
+
+    /// Archives that were read to their end.
+    pub fn archives_done(&self) -> usize {
+        self.archives.iter().filter(|archive| archive.state == ArchiveState::Done).count()
+    }
+
     /// Whether every archive was read to its end and every record has its verdict.
     pub fn complete(&self) -> bool {
         self.archives.iter().all(|archive| archive.state == ArchiveState::Done)
@@ -148,13 +182,15 @@ impl Outcome {
 impl Pipeline {
     /// Starts every actor and listens.
     pub fn start(plan: Plan) -> Result<Pipeline, StartError> {
-        let Plan { archives, parts, split_bytes, models, sink, decision, commit, batch, limits, .. } = plan;
+        let Plan { archives, parts, takeover, models, sink, decision, commit, batch, limits, .. } = plan;
         let Plan { socket, secret, job, metrics, .. } = plan;
         let address = socket.local_addr()?;
         let (faults, fault_receiver) = FaultSender::channel();
         let (written, written_receiver) = oneshot::channel();
         metrics.dispatcher.archives.set(archives.len() as i64);
-        metrics.dispatcher.archive_bytes.set(archives.iter().map(|archive| archive.size).sum::<u64>() as i64);
+        let size: u64 = archives.iter().map(|archive| archive.size).sum();
+        let read: u64 = parts.iter().map(PartState::bytes_passed).sum();
+        metrics.dispatcher.archive_bytes.set(size.saturating_sub(read) as i64);
 
         let writer_thread = Arbiter::new();
         let writer = {
@@ -185,7 +221,7 @@ impl Pipeline {
             Batcher::new(index, batch, interleaver.clone(), inference, metrics.batcher.clone(), &faults)
                 .start();
         }
-        let table = LeaseTable::new(archives.clone(), &parts, split_bytes);
+        let table = LeaseTable::new(archives.clone(), &parts, takeover);
         let dispatcher =
             Dispatcher::new(table, interleaver.clone(), writer.clone(), metrics.dispatcher.clone(), &faults)
                 .start();
@@ -197,6 +233,7 @@ impl Pipeline {
             secret,
             job,
             limits,
+            estate: Arc::new(Estate::new(limits.window)),
             arbiters: session_threads.iter().map(Arbiter::handle).collect::<Vec<ArbiterHandle>>(),
             interleaver,
             writer: writer.clone(),
@@ -266,7 +303,9 @@ impl Pipeline {
         }
         let written = ended?;
         let reading = report.map_err(|_| Fault::Panicked { actor: "dispatcher" })?;
-        Ok(outcome(self.archives, reading, written))
+        let Reading { interruptions, interrupted, .. } = reading;
+        let outcome = Outcome::of(self.archives, &written.parts);
+        Ok(Outcome { uncommitted: written.uncommitted, interruptions, interrupted, ..outcome })
     }
 }
 
@@ -283,32 +322,4 @@ impl Stopper {
         self.dispatcher.do_send(Drain);
         self.stopped.send_replace(true);
     }
-}
-
-/// The books by archive.
-fn outcome(archives: Vec<Archive>, reading: Reading, written: Written) -> Outcome {
-    let Reading { interruptions, interrupted, .. } = reading;
-    let mut archives: Vec<ArchiveOutcome> = archives
-        .into_iter()
-        .map(|archive| ArchiveOutcome {
-            archive,
-            state: ArchiveState::Done,
-            bytes_read: 0,
-            account: Account::default(),
-        })
-        .collect();
-    for part in &written.parts {
-        let archive = &mut archives[part.warc as usize];
-        archive.account += &part.account;
-        archive.bytes_read += part.bytes_read.min(part.end).saturating_sub(part.from);
-        archive.state = match (&archive.state, &part.over) {
-            (ArchiveState::Failed(reason), _) => ArchiveState::Failed(reason.clone()),
-            (_, Some(PartOver::Failed(reason))) => ArchiveState::Failed(reason.clone()),
-            (_, None) => ArchiveState::Unfinished,
-            (state, Some(PartOver::Done)) => state.clone(),
-        };
-    }
-    let mut total = Account::default();
-    archives.iter().for_each(|archive| total += &archive.account);
-    Outcome { archives, total, uncommitted: written.uncommitted, interruptions, interrupted }
 }

@@ -95,9 +95,6 @@ pub trait Sink: Send {
     /// Takes one positive into the next commit. Nothing is written yet.
     fn put(&mut self, positive: &Positive) -> Result<(), SinkError>;
 
-    /// Bytes that wait for the next commit.
-    fn pending_bytes(&self) -> u64;
-
     /// Makes everything put so far durable, and that the given parts stand as they do. After [`SinkError::Full`] the same
     /// commit may be tried again; after any other error nothing may.
     fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError>;
@@ -111,7 +108,10 @@ pub trait Sink: Send {
 #[allow(missing_docs)]
 pub enum SinkError {
     /// The disk is full; everything committed is intact.
-    #[error("no room on the disk to write {}", path.display())]
+    #[error(
+        "no room on the disk to write {}; what was committed is intact: make room, then run the same command to go on",
+        path.display()
+    )]
     Full { path: PathBuf },
     /// The file or folder cannot be written or synced; everything committed is intact.
     #[error("cannot write {}: {source}", path.display())]

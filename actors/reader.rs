@@ -267,13 +267,13 @@ where
         let mut next: Option<Frame> = None;
         loop {
             if let Some(frame) = next.take() {
-                let cost = frame.encoded_len() as u64;
+                let cost = frame.cost();
                 if frame.frame_type().is_data() && !self.credit.window.borrow_mut().spend(cost) {
                     // What is buffered must leave before we wait: its credit is what we wait for.
                     self.sink.flush().await?;
                     next = Some(frame);
                 } else {
-                    self.figures.add(ReaderFigure::SentBytes, cost);
+                    self.figures.add(ReaderFigure::SentBytes, frame.encoded_len() as u64);
                     let ended = matches!(frame, Frame::LeaseEnd(_));
                     self.sink.feed(frame).await?;
                     if ended {

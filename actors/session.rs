@@ -9,6 +9,7 @@
 
 use crate::credit::Issuer;
 use crate::dispatcher::{Advanced, Dispatcher, Ending, Gone, Ready, Work, Yielded};
+use crate::estate::Estate;
 use crate::exit::{FaultSender, Vital};
 use crate::gate::{Gate, Held, Passed};
 use crate::interleaver::{Arrived, Interleaver};
@@ -24,6 +25,7 @@ use futures_util::{SinkExt, StreamExt};
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
@@ -31,6 +33,8 @@ use tokio_util::codec::Framed;
 
 /// How long freed credit may wait for company before it is granted.
 const GRANT_EVERY: Duration = Duration::from_millis(20);
+/// How often a session that waits for room asks for it.
+const ADMIT_EVERY: Duration = Duration::from_millis(20);
 /// The node's heartbeat.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// Frames to the reader that may queue: a lease, a fence, a go, the end; grants and pings are made by the sending task.
@@ -47,8 +51,10 @@ pub struct SessionParts {
     pub window: u64,
     /// Silence, or work without progress, after which the reader is given up.
     pub patience: Duration,
-    /// Longest data frame in bytes.
-    pub max_record: u32,
+    /// What the largest data frame costs, in bytes of credit.
+    pub max_cost: u64,
+    /// What sessions that are over have left.
+    pub estate: Arc<Estate>,
     /// Where records go.
     pub interleaver: Addr<Interleaver>,
     /// Who waits for their verdicts.
@@ -74,6 +80,7 @@ pub struct Session {
     stats: Vec<u64>,
     start: Instant,
     patience: Patience,
+    admitted: bool,
     finishing: bool,
     end_reason: String,
     _vital: Vital,
@@ -106,6 +113,7 @@ impl Session {
                 stats: Vec::new(),
                 start: Instant::now(),
                 patience,
+                admitted: false,
                 finishing: false,
                 end_reason: String::new(),
                 _vital: vital,
@@ -123,7 +131,7 @@ impl Session {
     fn receive(
         &mut self,
         Received { frame, cost }: Received,
-        address: Addr<Session>,
+        ctx: &mut Context<Self>,
     ) -> Result<(), WireError> {
         let credit = if frame.frame_type().is_data() {
             self.parts.metrics.received_bytes.inc_by(cost);
@@ -137,10 +145,7 @@ impl Session {
         };
         let now = self.start.elapsed();
         match self.gate.receive(frame)? {
-            Passed::Ready => {
-                let ready = Ready { session: self.parts.id, answer: address.recipient() };
-                self.parts.dispatcher.do_send(ready);
-            }
+            Passed::Ready => self.wants_work(ctx),
             Passed::Stats(Stats(stats)) => {
                 self.parts.reader_metrics.add(&self.stats, &stats);
                 self.patience.pulse(stats.get(ReaderFigure::Pulse as usize).copied().unwrap_or(0), now);
@@ -178,6 +183,17 @@ impl Session {
         Ok(())
     }
 
+    /// Asks the dispatcher for work; before the first time it waits until there is room for its window.
+    fn wants_work(&mut self, ctx: &mut Context<Self>) {
+        if !self.admitted && !self.parts.estate.admit() {
+            ctx.run_later(ADMIT_EVERY, Session::wants_work);
+            return;
+        }
+        self.admitted = true;
+        let ready = Ready { session: self.parts.id, answer: ctx.address().recipient() };
+        self.parts.dispatcher.do_send(ready);
+    }
+
     fn tell(&self, accepted: Accepted, ending: Ending) {
         self.parts.dispatcher.do_send(Advanced { session: self.parts.id, accepted, ending });
     }
@@ -191,7 +207,7 @@ impl Session {
     /// Gives the reader up if it is silent or stuck.
     fn watch(&mut self, ctx: &mut Context<Self>) {
         let issuer = self.issuer.borrow();
-        let may_send = issuer.available() >= u64::from(self.parts.max_record);
+        let may_send = issuer.available() >= self.parts.max_cost;
         drop(issuer);
         let limit = self.parts.patience.as_secs_f64();
         let reason = match self.patience.check(self.start.elapsed(), self.gate.held().is_some(), may_send) {
@@ -218,6 +234,9 @@ impl Actor for Session {
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
+        if self.admitted {
+            self.parts.estate.depart(&self.issuer.borrow());
+        }
         let metrics = &self.parts.metrics;
         metrics.connected.dec();
         metrics.credit_window.sub(self.parts.window as i64);
@@ -233,7 +252,7 @@ impl StreamHandler<Result<Received, WireError>> for Session {
             return;
         }
         self.patience.heard(self.start.elapsed());
-        if let Err(error) = received.and_then(|received| self.receive(received, ctx.address())) {
+        if let Err(error) = received.and_then(|received| self.receive(received, ctx)) {
             self.end(ctx, error.to_string());
         }
     }

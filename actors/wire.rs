@@ -43,6 +43,8 @@ pub const MAX_HANDSHAKE_FRAME: usize = 16 * 1024;
 pub const MAX_JOB_BYTES: usize = 64 << 20;
 /// Longest control frame (everything but the data lane and WELCOME), in bytes.
 pub const MAX_CONTROL_FRAME: usize = 64 * 1024;
+/// What a record costs in credit beside its frame, in bytes: about what the node keeps of it in structures of its own.
+pub const RECORD_COST: u64 = 800;
 /// What a RECORD frame may hold beside its input and the bytes to keep: URL, digests, tallies.
 pub const RECORD_OVERHEAD: usize = 64 * 1024;
 

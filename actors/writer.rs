@@ -1,14 +1,15 @@
 //! The writer: turns scores into verdicts, positives into results, and commits.
 //!
-//! Verdicts come in any order; the [`Books`] release them in the order of each part. A positive that is released goes to the
-//! sink, and its credit is given back. Every so often ([`CommitRules`]) the sink makes everything durable that it was given,
-//! together with how far each part has come: after a crash the run goes on exactly there.
+//! Verdicts come in any order; the [`Books`] release them in the order of each part. A positive that is released waits for
+//! the next commit, and its credit is given back. Every so often ([`CommitRules`]) the [`Committer`] makes them durable,
+//! together with how far each part has come: after a crash the run goes on exactly there. Meanwhile the next ones gather.
 //!
-//! Runs on a thread of its own, since the sink waits for the disk. A full disk stops it, and so, by their credit, the
-//! readers; it tries again until the budget for that is used up.
+//! When as many bytes have gathered as a commit may have, and the last one is still under way, the writer stops, and so, by
+//! their credit, the readers. So does a full disk: it is tried again until the budget for that is used up.
 
 use crate::Exclusion;
 use crate::books::Books;
+use crate::committer::{Commit, Committed, Committer};
 use crate::credit::CreditLease;
 use crate::exit::{Fault, FaultSender, Vital};
 use crate::frontier::{Stale, Verdict};
@@ -17,7 +18,9 @@ use crate::message::{Accepted, Admitted, EndOfStream, Scored};
 use crate::metrics::{DispatcherMetrics, WriterMetrics};
 use crate::part::{PartId, PartState};
 use crate::port::{Positive, Sink, SinkError};
+use crate::wire::RECORD_COST;
 use actix::{Actor, AsyncContext, Context, Handler, Message};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -116,9 +119,20 @@ pub struct WriterParts {
 /// A positive that waits for those before it.
 type Kept = (Positive, CreditLease);
 
+/// A commit that is under way.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    since: Instant,
+    last: bool,
+    /// It found the disk full, and will be tried again.
+    full: bool,
+}
+
 /// The actor.
 pub struct Writer {
-    sink: Box<dyn Sink>,
+    /// Until the actor has started.
+    sink: Option<Box<dyn Sink>>,
+    committer: Option<Committer>,
     decision: Decision,
     rules: CommitRules,
     archives: Arc<[Archive]>,
@@ -126,12 +140,14 @@ pub struct Writer {
     funnel: DispatcherMetrics,
     faults: FaultSender,
     books: Books<Kept>,
+    /// Positives that were released, for the next commit.
+    pending: Vec<Positive>,
+    pending_bytes: u64,
+    under_way: Option<UnderWay>,
+    last_commit: Instant,
     /// The books as they are committed.
     committed: Vec<PartState>,
-    /// A commit that could not be written, and since when.
-    stuck: Option<(Vec<PartState>, Instant)>,
-    last_commit: Instant,
-    /// What arrived while the disk was full; bounded by the readers' credit.
+    /// What arrived while the disk did not keep up; bounded by the readers' credit.
     backlog: VecDeque<Scored>,
     settled: u64,
     expected: Option<u64>,
@@ -145,16 +161,19 @@ impl Writer {
     pub fn new(parts: WriterParts) -> Writer {
         let WriterParts { sink, decision, commit, archives, parts, metrics, funnel, faults, written } = parts;
         Writer {
-            sink,
+            sink: Some(sink),
+            committer: None,
             decision,
             rules: commit,
             archives,
             metrics,
             funnel,
             books: Books::new(parts.clone()),
-            committed: parts,
-            stuck: None,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            under_way: None,
             last_commit: Instant::now(),
+            committed: parts,
             backlog: VecDeque::new(),
             settled: 0,
             expected: None,
@@ -171,7 +190,7 @@ impl Writer {
         self.faults.report(fault);
     }
 
-    fn decide(&mut self, record: Admitted, score: Result<f32, Exclusion>) -> Result<(), Fault> {
+    fn decide(&mut self, record: Admitted, score: Result<f32, Exclusion>) -> Result<(), Stale> {
         let Admitted { part, key, prepared, credit } = record;
         self.metrics.scored.inc();
         let decided = score.and_then(|score| self.decision.positive(score).map(|positive| (positive, score)));
@@ -194,74 +213,87 @@ impl Writer {
                     score,
                     label: Arc::clone(&self.decision.label),
                 };
-                // Its credit is held until it is in the sink, so that waiting for its turn is paid for.
+                // Its credit is held until its turn comes, so that waiting for those before it is paid for.
                 Verdict::Positive((positive, credit))
             }
         };
         self.settled += 1;
-        let mut put = Ok(());
-        let sink = &mut self.sink;
-        self.books.settle(part, key.position, verdict, |kept| store(&mut **sink, kept, &mut put))?;
-        put.map_err(Fault::from)
+        let pending = &mut self.pending;
+        let bytes = &mut self.pending_bytes;
+        self.books.settle(part, key.position, verdict, |kept| keep(kept, pending, bytes))
     }
 
-    /// Settles what arrived, as long as the disk takes what it makes.
+    /// Whether so much has gathered that the commit under way has to be waited for.
+    fn is_full(&self) -> bool {
+        self.under_way.is_some() && self.pending_bytes >= self.rules.bytes
+    }
+
+    /// Settles what arrived, as far as the disk keeps up.
     fn work(&mut self) {
-        while self.stuck.is_none()
+        while !self.is_full()
             && self.written.is_some()
             && let Some(scored) = self.backlog.pop_front()
         {
             self.metrics.waiting.dec();
             for (record, score) in scored.records.into_iter().zip(scored.scores) {
-                if let Err(fault) = self.decide(record, score) {
-                    return self.fail(fault);
+                if let Err(stale) = self.decide(record, score) {
+                    return self.fail(stale.into());
                 }
             }
-            self.metrics.pending_bytes.set(self.sink.pending_bytes() as i64);
             self.commit_if_due();
         }
+        self.metrics.pending_bytes.set(self.pending_bytes as i64);
         self.finish_if_done();
     }
 
     fn commit_if_due(&mut self) {
         let due = self.last_commit.elapsed() >= self.rules.every && self.books.is_changed();
-        if self.written.is_some()
-            && self.stuck.is_none()
-            && (due || self.sink.pending_bytes() >= self.rules.bytes)
-        {
+        if due || self.pending_bytes >= self.rules.bytes {
             self.commit(false);
         }
     }
 
-    /// Commits; everything put by now belongs to the parts as they stand. With `finish`, for the last time.
-    fn commit(&mut self, finish: bool) {
-        let (parts, since) = match self.stuck.take() {
-            Some(stuck) => stuck,
-            None => (self.books.take_changed(), Instant::now()),
-        };
-        let start = Instant::now();
-        let done = if finish { self.sink.finish(&parts) } else { self.sink.commit(&parts) };
-        self.metrics.commit_seconds.observe(start.elapsed().as_secs_f64());
-        match done {
-            Ok(()) => {
+    /// Begins a commit, unless one is under way: everything released by now, and the parts as they stand.
+    fn commit(&mut self, last: bool) {
+        if self.under_way.is_some() || self.written.is_none() {
+            return;
+        }
+        let Some(committer) = &self.committer else { return };
+        let commit =
+            Commit { positives: std::mem::take(&mut self.pending), parts: self.books.take_changed(), last };
+        self.pending_bytes = 0;
+        self.under_way = Some(UnderWay { since: Instant::now(), last, full: false });
+        committer.commit(commit);
+    }
+
+    /// A commit is over, or found the disk full.
+    fn done(&mut self, Committed { result, took }: Committed) {
+        self.metrics.commit_seconds.observe(took.as_secs_f64());
+        let Some(under_way) = self.under_way.take() else { return };
+        match result {
+            Ok(parts) => {
                 if self.metrics.disk_full.get() == 1 {
                     self.metrics.disk_full.set(0);
                     tracing::info!("there is room on the disk again, the run goes on");
                 }
                 self.acknowledge(parts);
                 self.last_commit = Instant::now();
-                self.metrics.pending_bytes.set(0);
-            }
-            Err(error @ SinkError::Full { .. }) => {
-                if since.elapsed() >= self.rules.full_disk {
-                    return self.fail(error.into());
+                if under_way.last {
+                    return self.end();
                 }
+                self.work();
+                self.commit_if_due();
+            }
+            Err(SinkError::Full { path }) if under_way.since.elapsed() < self.rules.full_disk => {
+                self.under_way = Some(UnderWay { full: true, ..under_way });
                 if self.metrics.disk_full.get() == 0 {
                     self.metrics.disk_full.set(1);
                     let budget = self.rules.full_disk.as_secs();
-                    tracing::error!("{error}; the run waits for room, for {budget} s (output.full_disk_s)");
+                    let path = path.display();
+                    tracing::error!(
+                        "no room on the disk to write {path}: the run waits for {budget} s (output.full_disk_s)"
+                    );
                 }
-                self.stuck = Some((parts, since));
             }
             Err(error) => self.fail(error.into()),
         }
@@ -282,30 +314,24 @@ impl Writer {
 
     fn finish_if_done(&mut self) {
         let done = self.expected == Some(self.settled) && self.books.waiting() == 0;
-        if (done || self.stopping) && self.written.is_some() {
-            // A commit that is stuck holds less than what is to be finished.
-            if self.stuck.is_some() {
-                self.commit(false);
-            }
-            if self.stuck.is_none() && self.written.is_some() {
-                self.commit(true);
-            }
-            if self.stuck.is_none()
-                && let Some(written) = self.written.take()
-            {
-                let uncommitted = self.books.unreleased() as u64;
-                // When the pipeline is gone, nobody is left to be told.
-                let _ = written.send(Written { parts: std::mem::take(&mut self.committed), uncommitted });
-            }
+        if done || self.stopping {
+            self.commit(true);
         }
+    }
+
+    fn end(&mut self) {
+        let Some(written) = self.written.take() else { return };
+        let uncommitted = self.books.unreleased() as u64;
+        // When the pipeline is gone, nobody is left to be told.
+        let _ = written.send(Written { parts: std::mem::take(&mut self.committed), uncommitted });
     }
 }
 
-/// Puts a positive into the sink and gives its credit back; the first error stays.
-fn store(sink: &mut dyn Sink, (positive, credit): Kept, put: &mut Result<(), SinkError>) {
-    if put.is_ok() {
-        *put = sink.put(&positive);
-    }
+/// Keeps a positive for the next commit, and gives its credit back: its bytes are copied, as they may be a slice of more.
+fn keep((positive, credit): Kept, pending: &mut Vec<Positive>, bytes: &mut u64) {
+    let keep = Bytes::copy_from_slice(&positive.keep);
+    *bytes += keep.len() as u64 + RECORD_COST;
+    pending.push(Positive { keep, ..positive });
     drop(credit);
 }
 
@@ -319,13 +345,29 @@ impl Actor for Writer {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        if let Some(sink) = self.sink.take() {
+            match Committer::start(sink, ctx.address().recipient(), &self.faults) {
+                Ok(committer) => self.committer = Some(committer),
+                Err(error) => self.fail(Fault::Thread(error)),
+            }
+        }
         ctx.run_interval(LOOK_EVERY, |writer, _| writer.commit_if_due());
         ctx.run_interval(RETRY_EVERY, |writer, _| {
-            if writer.stuck.is_some() {
-                writer.commit(false);
-                writer.work();
+            if let (Some(under_way), Some(committer)) = (&mut writer.under_way, &writer.committer)
+                && under_way.full
+            {
+                under_way.full = false;
+                committer.again();
             }
         });
+    }
+}
+
+impl Handler<Committed> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, committed: Committed, _: &mut Context<Self>) {
+        self.done(committed);
     }
 }
 
@@ -336,11 +378,9 @@ impl Handler<Accepted> for Writer {
         if self.written.is_none() {
             return;
         }
-        let mut put = Ok(());
-        let sink = &mut self.sink;
-        let taken = self.books.accept(&accepted, |kept| store(&mut **sink, kept, &mut put));
-        if let Err(fault) = taken.map_err(Fault::from).and_then(|()| put.map_err(Fault::from)) {
-            self.fail(fault);
+        let (pending, bytes) = (&mut self.pending, &mut self.pending_bytes);
+        if let Err(stale) = self.books.accept(&accepted, |kept| keep(kept, pending, bytes)) {
+            self.fail(stale.into());
         }
     }
 }
@@ -357,12 +397,8 @@ impl Handler<Close> for Writer {
     type Result = ();
 
     fn handle(&mut self, Close { part, epoch, reason }: Close, _: &mut Context<Self>) {
-        let mut put = Ok(());
-        let sink = &mut self.sink;
-        self.books.give_up(part, epoch, &reason, |kept| store(&mut **sink, kept, &mut put));
-        if let Err(error) = put {
-            self.fail(error.into());
-        }
+        let (pending, bytes) = (&mut self.pending, &mut self.pending_bytes);
+        self.books.give_up(part, epoch, &reason, |kept| keep(kept, pending, bytes));
     }
 }
 

@@ -45,6 +45,7 @@ fn main() -> Exit {
                     max_tokens: DEFAULT_MAX_TOKENS,
                     image_size: None,
                     threads: 1,
+                    digests: Default::default(),
                 })
             };
             system.block_on(gpu::run_with(&args, verbosity, &console, open)).map_err(|e| e.to_string())

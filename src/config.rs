@@ -98,6 +98,11 @@ impl Config {
         merge(schema, layer)
     }
 
+    /// Every key with its value, the defaults among them.
+    pub(crate) fn table(&self) -> &Table {
+        &self.merged
+    }
+
     /// The whole configuration as TOML, defaults included and secrets blanked. Loading it gives the same run again.
     pub fn resolved_toml(&self) -> String {
         let mut table = self.merged.clone();

@@ -17,7 +17,7 @@ pub enum Exit {
     Source = 3,
     /// The model cannot be opened, or failed while scoring.
     Model = 4,
-    /// The results cannot be written.
+    /// The folder of results cannot be taken: it holds something else, or results of other settings.
     Output = 5,
     /// The run came to its end, but some archives could not be read to theirs. The results are good as far as they go.
     Incomplete = 6,
@@ -25,13 +25,19 @@ pub enum Exit {
     Network = 7,
     /// A defect of the program (`EX_SOFTWARE` of BSD's sysexits).
     Internal = 70,
+    /// Another run is writing to the folder of results (`EX_CANTCREAT`).
+    InUse = 73,
+    /// The disk of the results fails (`EX_IOERR`). What was committed is intact.
+    Disk = 74,
+    /// The disk of the results is full, and was for too long (`EX_TEMPFAIL`). What was committed is intact.
+    DiskFull = 75,
     /// Stopped by a signal of the operator (128 + `SIGINT`, as shells report it).
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code, in ascending order.
-    pub const ALL: [Exit; 9] = [
+    pub const ALL: [Exit; 12] = [
         Exit::Done,
         Exit::Usage,
         Exit::Source,
@@ -40,6 +46,9 @@ impl Exit {
         Exit::Incomplete,
         Exit::Network,
         Exit::Internal,
+        Exit::InUse,
+        Exit::Disk,
+        Exit::DiskFull,
         Exit::Interrupted,
     ];
 
@@ -55,10 +64,13 @@ impl Exit {
             Exit::Usage => "the command line or the configuration is wrong",
             Exit::Source => "the archives cannot be listed or read",
             Exit::Model => "the model cannot be opened, or failed",
-            Exit::Output => "the results cannot be written",
+            Exit::Output => "the folder of results cannot be taken",
             Exit::Incomplete => "finished, but some archives could not be read to their end",
             Exit::Network => "a port is taken, or readers and GPU node cannot connect or authenticate",
             Exit::Internal => "a defect of this program",
+            Exit::InUse => "another run is writing to the folder of results",
+            Exit::Disk => "the disk of the results fails; what was committed is intact",
+            Exit::DiskFull => "the disk of the results stays full; what was committed is intact",
             Exit::Interrupted => "interrupted",
         }
     }
@@ -82,6 +94,6 @@ mod tests {
 
     #[test]
     fn codes_are_those_that_scripts_rely_on() {
-        assert_eq!(Exit::ALL.map(Exit::code), [0, 2, 3, 4, 5, 6, 7, 70, 130]);
+        assert_eq!(Exit::ALL.map(Exit::code), [0, 2, 3, 4, 5, 6, 7, 70, 73, 74, 75, 130]);
     }
 }

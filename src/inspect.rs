@@ -19,6 +19,7 @@ use crate::source::{
 };
 use crate::telemetry::table::printable;
 use warcdl_actors::Position;
+use warcdl_actors::port::Pulse;
 
 /// Pages of an archive that are all looked at; behind them one of [`ONE_OF`].
 const FIRST_PAGES: u64 = 1_000;
@@ -132,7 +133,7 @@ fn read(
     contents: &mut Contents,
 ) -> Result<(), String> {
     contents.archive(archive.size);
-    let input = store.open(archive, 0).map_err(|error| error.to_string())?;
+    let input = store.open(archive, 0, &Pulse::default()).map_err(|error| error.to_string())?;
     let mut reader = ArchiveReader::new(input, &archive.name, Position::default(), record, Kind::Text);
     let (mut entries, mut pages) = (0, 0);
     let ended = loop {

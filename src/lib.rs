@@ -7,6 +7,7 @@ pub mod source;
 pub mod filter;
 pub mod prepare;
 
+pub mod identity;
 pub mod intake;
 pub mod job;
 

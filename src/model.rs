@@ -1,5 +1,6 @@
 //! The model: from a folder of files to something that scores.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,8 @@ pub struct Opened {
     pub image_size: Option<(u32, u32)>,
     /// CPU threads of one inference.
     pub threads: usize,
+    /// SHA-256 of each file that decides about scores, by name: a run is not gone on with if one has changed.
+    pub digests: BTreeMap<String, String>,
 }
 
 /// Token ids of a text where neither the configuration nor the model's files say how many.

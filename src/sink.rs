@@ -1,15 +1,16 @@
-//! Where positives go: a folder of results.
+//! Where positives go: a folder of results, in commits.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use warcdl_actors::{Sink, SinkError};
+use warcdl_actors::disk::FsDisk;
+use warcdl_actors::results::{self, JOURNAL_BYTES, Layout, Recovered, Results, ResultsError};
+use warcdl_actors::{PartState, Positive, Sink, SinkError};
 
 use crate::kind::Kind;
 
-mod files;
 mod folder;
-mod jsonl;
 mod row;
 mod store;
 mod whole;
@@ -25,10 +26,16 @@ pub struct OutputSettings {
     pub path: PathBuf,
     /// How positives are laid out in it.
     pub format: OutputFormat,
-    /// Whether an earlier run's results in the folder are removed first.
+    /// Whether an earlier run's results in the folder are removed first, instead of going on with them.
     pub overwrite: bool,
     /// A jsonl part is closed at this size in bytes.
     pub part_bytes: u64,
+    /// Milliseconds after which what has its verdict is committed.
+    pub commit_ms: u64,
+    /// Bytes of positives at which they are committed at once.
+    pub commit_bytes: u64,
+    /// Seconds for which a full disk is waited for.
+    pub full_disk_s: u64,
 }
 
 /// How positives are laid out.
@@ -49,15 +56,18 @@ pub enum OpenError {
     NoPath,
     /// Something is in the folder already.
     #[error(
-        "output.path = \"{}\" is not empty: name another folder, or set output.overwrite = true to remove an earlier \
-         run's results there", path.display()
+        "output.path = \"{}\" is not empty, and what is there was not written by warcdl: name another folder",
+        path.display()
     )]
     NotEmpty {
         /// The folder.
         path: PathBuf,
     },
     /// Another run is writing there.
-    #[error("output.path = \"{}\" is being written to by another run: name another folder", path.display())]
+    #[error(
+        "output.path = \"{}\" is being written to by another run: wait for its end, or name another folder",
+        path.display()
+    )]
     InUse {
         /// The folder.
         path: PathBuf,
@@ -71,20 +81,85 @@ pub enum OpenError {
         /// What is not recognised.
         path: PathBuf,
     },
+    /// The results there cannot be gone on with.
+    #[error("cannot go on with the results in output.path = \"{}\": {source}", path.display())]
+    Resume {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: results::OpenError,
+    },
     /// The folder cannot be read or written.
     #[error(transparent)]
     Io(#[from] SinkError),
 }
 
-/// Takes possession of the folder (creating it, or removing an earlier run's results as far as the settings allow) and
-/// opens the sink in it. The folder is this run's as long as the lock is kept.
-pub fn open(settings: &OutputSettings, kind: Kind) -> Result<(Box<dyn Sink>, FolderLock), OpenError> {
+/// A folder of results that belongs to this run.
+pub struct OpenFolder {
+    /// Where positives go.
+    pub sink: Box<dyn Sink>,
+    /// What was found there.
+    pub recovered: Recovered,
+    /// Keeps other runs out until it is dropped.
+    pub lock: FolderLock,
+}
+
+/// Takes possession of the folder and goes on with what is in it: nothing yet, or the results of a run of the same
+/// `identity`. With `output.overwrite` an earlier run's results are removed first.
+pub fn open(
+    settings: &OutputSettings,
+    kind: Kind,
+    identity: BTreeMap<String, String>,
+) -> Result<OpenFolder, OpenError> {
     let lock = folder::claim(&settings.path, settings.overwrite)?;
-    let sink: Box<dyn Sink> = match settings.format {
-        OutputFormat::Jsonl => Box::new(jsonl::Jsonl::new(&settings.path, kind, settings.part_bytes)),
-        OutputFormat::Files => Box::new(files::Files::new(&settings.path, kind)),
-    };
-    Ok((sink, lock))
+    let part_bytes = (settings.format == OutputFormat::Jsonl).then_some(settings.part_bytes);
+    let layout = Layout { part_bytes, journal_bytes: JOURNAL_BYTES };
+    let disk = Box::new(FsDisk::new(settings.path.clone()));
+    let (results, recovered) = Results::open(disk, identity, layout)
+        .map_err(|source| OpenError::Resume { path: settings.path.clone(), source })?;
+    let sink = ResultsSink { results, root: settings.path.clone(), kind, format: settings.format };
+    Ok(OpenFolder { sink: Box::new(sink), recovered, lock })
+}
+
+/// Positives as rows of [`Results`].
+struct ResultsSink {
+    results: Results,
+    root: PathBuf,
+    kind: Kind,
+    format: OutputFormat,
+}
+
+impl ResultsSink {
+    fn check(&self, result: Result<(), ResultsError>) -> Result<(), SinkError> {
+        let at =
+            |path: &str| if path.is_empty() { self.root.clone() } else { self.root.join(Path::new(path)) };
+        result.map_err(|error| match error {
+            ResultsError::Full { path } => SinkError::Full { path: at(&path) },
+            ResultsError::Io { path, source } => SinkError::Io { path: at(&path), source },
+            broken @ ResultsError::Broken { .. } => {
+                SinkError::Io { path: self.root.clone(), source: std::io::Error::other(broken) }
+            }
+        })
+    }
+}
+
+impl Sink for ResultsSink {
+    fn put(&mut self, positive: &Positive) -> Result<(), SinkError> {
+        let row = row::layout(positive, self.kind, self.format)
+            .map_err(|source| SinkError::Io { path: self.root.clone(), source: source.into() })?;
+        self.results.put(row);
+        Ok(())
+    }
+
+    fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
+        let done = self.results.commit(parts);
+        self.check(done)
+    }
+
+    fn finish(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
+        let done = self.results.finish(parts);
+        self.check(done)
+    }
 }
 
 #[cfg(test)]

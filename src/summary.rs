@@ -6,11 +6,10 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use warcdl_actors::lease::State;
 use warcdl_actors::ledger::{Account, Tally};
 use warcdl_actors::metrics::ReaderMetrics;
-use warcdl_actors::pipeline::Outcome;
-use warcdl_actors::{LegacyCounter, Positive, Sink, SinkError};
+use warcdl_actors::pipeline::{ArchiveState, Outcome};
+use warcdl_actors::{LegacyCounter, PartState, Positive, Sink, SinkError};
 
 /// Positives that are shown at the end.
 const SHOWN: usize = 10;
@@ -24,15 +23,17 @@ pub struct Summary {
     pub complete: bool,
     /// Whether the run was ended before its time by a signal.
     pub interrupted: bool,
-    /// Seconds from start to end.
+    /// Whether it went on with the results of an earlier one, whose records are counted here too.
+    pub resumed: bool,
+    /// Seconds from start to end, of the last run alone.
     pub seconds: f64,
-    /// The funnel of all archives: `seen = positives + negatives + Σ excluded + unscored`.
+    /// The funnel of all archives: `seen = positives + negatives + Σ excluded`.
     pub records: Funnel,
     /// Records lost to damage of the archives.
     pub damaged: u64,
     /// The counters of the ancestor, WARC-DL, under their old names.
     pub ancestor_counters: BTreeMap<&'static str, u64>,
-    /// Leases that ended before their archive did, because a reader was lost or an archive could not be read on.
+    /// Leases that ended before their part of an archive did, because a reader was lost or an archive could not be read on.
     pub interruptions: Interruptions,
     /// What the processes used.
     pub processes: Processes,
@@ -51,8 +52,6 @@ pub struct Funnel {
     pub negatives: u64,
     /// Records without a score, by reason.
     pub excluded: BTreeMap<&'static str, u64>,
-    /// Records without a verdict because the run was ended before its time.
-    pub unscored: u64,
 }
 
 /// See [`Summary::interruptions`].
@@ -109,6 +108,15 @@ pub struct ArchiveSummary {
     pub records: Funnel,
 }
 
+/// How a run began and ended.
+#[derive(Clone, Copy, Debug)]
+pub struct RunEnd {
+    /// Whether it was ended before its time by a signal.
+    pub interrupted: bool,
+    /// Whether it went on with the results of an earlier one.
+    pub resumed: bool,
+}
+
 impl Processes {
     /// This process, and what readers told of themselves.
     pub fn sample(readers: &ReaderMetrics) -> Processes {
@@ -124,7 +132,8 @@ impl Processes {
 
 impl Summary {
     /// The summary of a run that ended.
-    pub fn new(outcome: &Outcome, interrupted: bool, elapsed: Duration, processes: Processes) -> Summary {
+    pub fn new(outcome: &Outcome, end: RunEnd, elapsed: Duration, processes: Processes) -> Summary {
+        let RunEnd { interrupted, resumed } = end;
         let first = outcome.interruptions.iter().map(|interruption| InterruptionSummary {
             warc_filename: outcome.archives[interruption.warc as usize].archive.name.to_string(),
             resumed_at: interruption.at.offset,
@@ -132,9 +141,9 @@ impl Summary {
         });
         let archives = outcome.archives.iter().map(|archive| {
             let (state, reason) = match &archive.state {
-                State::Done => ("done", None),
-                State::Failed(reason) => ("failed", Some(reason.clone())),
-                State::Pending | State::Leased(_) => ("unfinished", None),
+                ArchiveState::Done => ("done", None),
+                ArchiveState::Failed(reason) => ("failed", Some(reason.clone())),
+                ArchiveState::Unfinished => ("unfinished", None),
             };
             ArchiveSummary {
                 warc_filename: archive.archive.name.to_string(),
@@ -143,15 +152,16 @@ impl Summary {
                 bytes: archive.archive.size,
                 bytes_read: archive.bytes_read,
                 damaged: archive.account.excluded.damaged(),
-                records: Funnel::new(&archive.account, archive.unscored),
+                records: Funnel::new(&archive.account),
             }
         });
         Summary {
             version: env!("CARGO_PKG_VERSION"),
             complete: outcome.complete(),
             interrupted,
+            resumed,
             seconds: elapsed.as_secs_f64(),
-            records: Funnel::new(&outcome.total, outcome.unscored),
+            records: Funnel::new(&outcome.total),
             damaged: outcome.total.excluded.damaged(),
             ancestor_counters: ancestor_counters(outcome),
             interruptions: Interruptions { count: outcome.interrupted, first: first.collect() },
@@ -163,15 +173,12 @@ impl Summary {
     /// The funnel as a table, and a sentence on whatever a person should know.
     pub fn report(&self) -> String {
         let mut table = Table::new([Column::left("records"), Column::right("")]);
-        let Funnel { seen, positives, negatives, excluded, unscored } = &self.records;
+        let Funnel { seen, positives, negatives, excluded } = &self.records;
         table.row(["seen", &seen.to_string()]);
         table.row(["  positive", &positives.to_string()]);
         table.row(["  negative", &negatives.to_string()]);
         for (reason, n) in excluded {
             table.row([format!("  {reason}"), n.to_string()]);
-        }
-        if *unscored > 0 {
-            table.row(["  without a verdict", &unscored.to_string()]);
         }
         let mut report = table.to_string();
         let done = self.archives.iter().filter(|archive| archive.state == "done").count();
@@ -195,7 +202,9 @@ impl Summary {
         }
         let unfinished = self.archives.iter().filter(|archive| archive.state == "unfinished").count();
         if unfinished > 0 {
-            report += &format!("\nincomplete: {} not read to the end", counted(unfinished as u64, "archive"));
+            let archives = counted(unfinished as u64, "archive");
+            report +=
+                &format!("\nincomplete: {archives} not read to the end; run the same command again to go on");
         }
         report
     }
@@ -207,15 +216,9 @@ pub fn counted(n: u64, noun: &str) -> String {
 }
 
 impl Funnel {
-    fn new(account: &Account, unscored: u64) -> Funnel {
+    fn new(account: &Account) -> Funnel {
         let excluded = account.excluded.iter().map(|(reason, n)| (reason.name(), n)).collect();
-        Funnel {
-            seen: account.seen,
-            positives: account.positives,
-            negatives: account.negatives,
-            excluded,
-            unscored,
-        }
+        Funnel { seen: account.seen, positives: account.positives, negatives: account.negatives, excluded }
     }
 }
 
@@ -228,10 +231,10 @@ fn ancestor_counters(outcome: &Outcome) -> BTreeMap<&'static str, u64> {
             *counters.entry(counter.name()).or_default() += n;
         }
     }
-    let finished = outcome.archives.iter().filter(|archive| archive.state == State::Done).count();
+    let finished = outcome.archives.iter().filter(|archive| archive.state == ArchiveState::Done).count();
     // What its nodes yielded: everything that reached the GPU node.
     let unscorable = excluded.get(warcdl_actors::Exclusion::ScoreNan);
-    let results = outcome.total.positives + outcome.total.negatives + outcome.unscored + unscorable;
+    let results = outcome.total.positives + outcome.total.negatives + unscorable;
     counters.insert("n_node_results", results);
     counters.insert("n_finished_warc_files", finished as u64);
     counters
@@ -304,7 +307,11 @@ impl Sink for Watched {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), SinkError> {
-        self.sink.finish()
+    fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
+        self.sink.commit(parts)
+    }
+
+    fn finish(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
+        self.sink.finish(parts)
     }
 }

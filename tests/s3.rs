@@ -11,6 +11,7 @@ use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use warcdl::source::{Archive, S3Settings, Secret, SourceSettings, Store, list};
+use warcdl_actors::port::Pulse;
 
 fn settings(endpoint_url: &str, place: &str, secret: &str) -> SourceSettings {
     let s3 = S3Settings {
@@ -104,7 +105,7 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, fault: Option<Fault>
 }
 
 async fn read(store: &Store, archive: &Archive, offset: u64) -> Result<Vec<u8>, String> {
-    let mut input = store.open(archive, offset).map_err(|error| error.to_string())?;
+    let mut input = store.open(archive, offset, &Pulse::default()).map_err(|error| error.to_string())?;
     let reading = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();
         input.read_to_end(&mut bytes).map(|_| bytes)

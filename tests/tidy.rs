@@ -218,10 +218,18 @@ fn the_readme_tells_every_column_of_the_results() {
         (Kind::Image, OutputFormat::Files, "index.jsonl"),
     ] {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tidy-{kind:?}-{format:?}"));
-        let settings = OutputSettings { path: path.clone(), format, overwrite: true, part_bytes: 1 << 20 };
-        let (mut sink, _lock) = sink::open(&settings, kind).unwrap();
-        sink.put(&positive).unwrap();
-        sink.finish().unwrap();
+        let settings = OutputSettings {
+            path: path.clone(),
+            format,
+            overwrite: true,
+            part_bytes: 1 << 20,
+            commit_ms: 1000,
+            commit_bytes: 1 << 20,
+            full_disk_s: 1,
+        };
+        let mut folder = sink::open(&settings, kind, Default::default()).unwrap();
+        folder.sink.put(&positive).unwrap();
+        folder.sink.finish(&[]).unwrap();
         let line = fs::read_to_string(path.join(file)).unwrap();
         let row: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
         for column in row.keys() {

@@ -11,7 +11,11 @@ fn table(sizes: &[u64], split_bytes: u64) -> LeaseTable {
     let archive = |(i, &size)| Archive { name: format!("a{i}").into(), size, etag: String::new() };
     let archives: Vec<Archive> = sizes.iter().enumerate().map(archive).collect();
     let parts = PartState::all_whole(archives.len());
-    LeaseTable::new(archives, &parts, split_bytes)
+    LeaseTable::new(archives, &parts, rules(split_bytes))
+}
+
+fn rules(split_bytes: u64) -> TakeoverRules {
+    TakeoverRules { split_bytes, settled: Duration::from_secs(5) }
 }
 
 fn accepted(lease: &Lease, offset: u64, record: bool) -> Accepted {
@@ -205,7 +209,7 @@ fn a_resumed_table_leases_only_what_is_not_over() {
     parts[1].over = Some(PartOver::Failed("the disk was on fire".into()));
     parts[2].frontier = Position { offset: 30, ordinal: 2 };
     let parts: Vec<_> = parts.into_iter().map(PartState::resumed).collect();
-    let mut table = LeaseTable::new(archives, &parts, 1000);
+    let mut table = LeaseTable::new(archives, &parts, rules(1000));
     let leases = [lease(table.ready(1, NOW)), lease(table.ready(2, NOW))];
     assert_eq!(
         leases.clone().map(|lease| (lease.part, lease.epoch, lease.start.offset)),

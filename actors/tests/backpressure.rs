@@ -3,6 +3,7 @@
 use crate::world::{FnModel, Script, World, hundredths};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
+use warcdl_actors::wire::RECORD_COST;
 
 /// Frames that a reader holds beyond its credit: four in its queue, one with the pump, one with the worker.
 const BEYOND_CREDIT: usize = 6;
@@ -25,12 +26,12 @@ fn a_stuck_model_stalls_the_readers_not_the_memory() {
             let readers = [stage.clone(), stage.clone()]
                 .map(|stage| tokio::task::spawn_local(async move { stage.reader().await.unwrap() }));
             // All records cost the same but for the digits of their URL and a tally of exclusions.
-            let cost = KEEP as u64 + 160;
+            let cost = KEEP as u64 + 160 + RECORD_COST;
             let full = |stage: &crate::world::Stage| {
                 stage.metrics.session.credit_in_use.get() as u64 + 2 * cost > 2 << 20
             };
             stage.until(full).await;
-            let window_holds = (1 << 20) / KEEP;
+            let window_holds = (1 << 20) / (KEEP + RECORD_COST as usize);
             let bound = 2 * (window_holds + BEYOND_CREDIT);
             stage.until(|stage| stage.source.pulled.load(Ordering::SeqCst) >= bound - 2 * 6).await;
             for _ in 0..1_000 {

@@ -34,7 +34,9 @@ fn an_error_of_the_disk_ends_the_run_and_names_the_file() {
 
 #[test]
 fn a_stopped_run_stores_what_is_scored_and_tells_the_rest() {
-    let mut world = World::new(vec![vec![Script::Record { score: 90, keep: 1 }; 500]]);
+    // Far more than fits into the reader's window while the model is stuck.
+    const RECORDS: usize = 20_000;
+    let mut world = World::new(vec![vec![Script::Record { score: 90, keep: 1 }; RECORDS]]);
     let (stuck, gate) = std::sync::mpsc::channel::<()>();
     let mut batches = 0;
     world.models = vec![Box::new(FnModel(move |tokens: &[u32]| {
@@ -59,7 +61,7 @@ fn a_stopped_run_stores_what_is_scored_and_tells_the_rest() {
     assert_eq!(outcome.archives[0].state, ArchiveState::Unfinished);
     let total = &outcome.total;
     assert_eq!((total.positives, total.seen), (stored.lock().unwrap().len() as u64, total.positives));
-    assert!(total.seen < 500, "it was stopped before its end");
+    assert!(total.seen < RECORDS as u64, "it was stopped before its end");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn the_last_batch_is_scored_whatever_its_size() {
 fn a_reader_that_dies_is_told_and_nothing_is_lost_or_doubled() {
     for cut_after in [0, 1, 60, 100, 101, 500, 5_000, 20_000] {
         let outcome = check(World::new(vec![mixed(300), mixed(300)]), move |stage| async move {
-            let io = CutAfter { io: TcpStream::connect(stage.address).await.unwrap(), left: cut_after };
+            let io = CutAfter::written(TcpStream::connect(stage.address).await.unwrap(), cut_after);
             assert!(stage.reader_over(io).await.is_err(), "{cut_after}");
             // Its successor comes late.
             stage.reader().await.unwrap();

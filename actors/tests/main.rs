@@ -1,6 +1,9 @@
 //! The dataflow over real sockets, with scripted sources, models and sinks.
 
 mod backpressure;
+mod deadlocks;
+mod fairness;
 mod faults;
 mod funnel;
+mod promise;
 mod world;

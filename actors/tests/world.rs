@@ -4,14 +4,14 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use warcdl_actors::batch::BatchRules;
 use warcdl_actors::exit::Fault;
-use warcdl_actors::lease::Archive;
+use warcdl_actors::lease::{Archive, TakeoverRules};
 use warcdl_actors::listener::LinkLimits;
 use warcdl_actors::metrics::Metrics;
 use warcdl_actors::pipeline::{Outcome, Pipeline, Plan};
@@ -34,6 +34,8 @@ pub enum Script {
     Broken,
     /// The reader that reads it dies.
     Deadly,
+    /// The reader that reads it never comes back from it.
+    Endless,
 }
 
 /// `n` records whose scores cycle through 0..100, every fifth one excluded.
@@ -50,6 +52,8 @@ pub fn mixed(n: u32) -> Vec<Script> {
 pub struct ScriptedSource {
     archives: Arc<HashMap<String, Vec<Script>>>,
     pub pulled: Arc<AtomicUsize>,
+    /// From so many records on, all readers together, a reader waits for the gate.
+    pub gate: Option<(usize, Arc<Mutex<mpsc::Receiver<()>>>)>,
 }
 
 struct ScriptedStream<'a> {
@@ -57,6 +61,7 @@ struct ScriptedStream<'a> {
     at: usize,
     pass_over: bool,
     pulled: &'a AtomicUsize,
+    gate: Option<&'a (usize, Arc<Mutex<mpsc::Receiver<()>>>)>,
 }
 
 impl Source for ScriptedSource {
@@ -66,17 +71,32 @@ impl Source for ScriptedSource {
         let at = lease.start.offset.max(lease.from.next_multiple_of(10)) as usize / 10;
         let end = script.len().min(lease.end.div_ceil(10).try_into().unwrap_or(usize::MAX));
         let pass_over = lease.pass_over;
-        Ok(Box::new(ScriptedStream { script: &script[..end], at, pass_over, pulled: &self.pulled }))
+        Ok(Box::new(ScriptedStream {
+            script: &script[..end],
+            at,
+            pass_over,
+            pulled: &self.pulled,
+            gate: self.gate.as_ref(),
+        }))
     }
 }
 
 impl RecordStream for ScriptedStream<'_> {
     fn next(&mut self) -> Result<Option<Step>, SourceError> {
         let Some(line) = self.script.get(self.at) else { return Ok(None) };
-        self.pulled.fetch_add(1, Ordering::SeqCst);
+        let pulled = self.pulled.fetch_add(1, Ordering::SeqCst);
+        if let Some((from, gate)) = self.gate
+            && pulled >= *from
+        {
+            // Waits until the sender is dropped; then it never waits again.
+            let _ = gate.lock().unwrap().recv();
+        }
         let outcome = match *line {
             _ if std::mem::take(&mut self.pass_over) => Err(Exclusion::Quarantined),
             Script::Deadly => panic!("this record kills its reader"),
+            Script::Endless => loop {
+                std::thread::park();
+            },
             Script::Record { score, keep } => Ok(Prepared {
                 meta: Meta { url: format!("http://example.org/{}", self.at), ..Meta::default() },
                 input: Input::Tokens(Bytes::copy_from_slice(&score.to_le_bytes())),
@@ -133,10 +153,6 @@ impl Sink for MemorySink {
         Ok(())
     }
 
-    fn pending_bytes(&self) -> u64 {
-        self.pending.len() as u64
-    }
-
     fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
         if self.full.load(Ordering::SeqCst) > 0 {
             self.full.fetch_sub(1, Ordering::SeqCst);
@@ -172,7 +188,7 @@ pub struct World {
     pub commit: CommitRules,
     /// How the parts stand, if the run goes on.
     pub parts: Option<Vec<PartState>>,
-    pub split_bytes: u64,
+    pub takeover: TakeoverRules,
     pub patience: Duration,
     pub metrics: Metrics,
     pub source: ScriptedSource,
@@ -182,8 +198,11 @@ impl World {
     pub fn new(archives: Vec<Vec<Script>>) -> World {
         let archives: Vec<_> =
             archives.into_iter().enumerate().map(|(i, script)| (format!("a{i}"), script)).collect();
-        let source =
-            ScriptedSource { archives: Arc::new(archives.iter().cloned().collect()), pulled: Arc::default() };
+        let source = ScriptedSource {
+            archives: Arc::new(archives.iter().cloned().collect()),
+            pulled: Arc::default(),
+            gate: None,
+        };
         World {
             archives,
             models: vec![Box::new(FnModel(hundredths))],
@@ -202,7 +221,7 @@ impl World {
                 full_disk: Duration::from_secs(30),
             },
             parts: None,
-            split_bytes: 1 << 30,
+            takeover: TakeoverRules { split_bytes: 1 << 30, settled: Duration::ZERO },
             patience: Duration::from_secs(30),
             metrics: Metrics::unscraped(),
             source,
@@ -229,7 +248,7 @@ impl World {
             let pipeline = Pipeline::start(Plan {
                 archives,
                 parts,
-                split_bytes: self.split_bytes,
+                takeover: self.takeover,
                 commit: self.commit,
                 models: self.models,
                 sink: Box::new(self.sink),
@@ -287,10 +306,19 @@ impl Stage {
     }
 }
 
-/// A connection that dies after so many bytes were written to it.
+/// A connection that dies after so many bytes were written to it, or read from it.
 pub struct CutAfter<IO> {
     pub io: IO,
-    pub left: usize,
+    pub write: usize,
+    pub read: usize,
+    /// Counts the bytes that were written and read.
+    pub counter: Arc<Mutex<(usize, usize)>>,
+}
+
+impl<IO> CutAfter<IO> {
+    pub fn written(io: IO, write: usize) -> CutAfter<IO> {
+        CutAfter { io, write, read: usize::MAX, counter: Arc::default() }
+    }
 }
 
 impl<IO: AsyncRead + Unpin> AsyncRead for CutAfter<IO> {
@@ -299,7 +327,19 @@ impl<IO: AsyncRead + Unpin> AsyncRead for CutAfter<IO> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        if self.read == 0 {
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        let mut part = buf.take(self.read);
+        let before = part.filled().len();
+        let result = Pin::new(&mut self.io).poll_read(cx, &mut part);
+        let n = part.filled().len() - before;
+        // What was read into the part was initialised there.
+        let filled = part.filled().to_vec();
+        buf.put_slice(&filled);
+        self.read -= n;
+        self.counter.lock().unwrap().1 += n;
+        result
     }
 }
 
@@ -309,13 +349,14 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for CutAfter<IO> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        let n = buf.len().min(self.left);
+        let n = buf.len().min(self.write);
         if n == 0 {
             return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
         }
         let written = Pin::new(&mut self.io).poll_write(cx, &buf[..n]);
         if let Poll::Ready(Ok(n)) = written {
-            self.left -= n;
+            self.write -= n;
+            self.counter.lock().unwrap().0 += n;
         }
         written
     }

@@ -1,17 +1,33 @@
-//! Frames over any byte stream: `tokio_util`'s length-delimited codec with our layout on top.
+//! Frames over any byte stream: a `u32` length, and our layout behind it.
+//!
+//! A record lives much longer than the buffer that it was read into, and holds slices of its frame. So that credit stays a
+//! measure of memory, no slice keeps more alive than its own frame: what is short is copied out of the reading buffer,
+//! which is used again; what is long is read into a buffer of exactly its size.
 //!
 //! Generic over the IO by construction (a codec touches buffers only), so that TLS slips under it unchanged.
 
 use super::frame::Frame;
-use super::{MAX_HANDSHAKE_FRAME, WireError};
-use bytes::{BufMut, Bytes, BytesMut};
-use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec};
+use super::{MAX_HANDSHAKE_FRAME, RECORD_COST, WireError};
+use bytes::{Buf, BufMut, BytesMut};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// Longest frame that is copied out of the reading buffer, in bytes; the buffer has room for one.
+const COPIED: usize = 8 * 1024;
 
 /// Encodes [`Frame`]s and decodes them; a frame beyond the limit is refused when its length arrives, before anything is
 /// reserved for it.
 #[derive(Debug)]
 pub struct FrameCodec {
-    lengths: LengthDelimitedCodec,
+    limit: usize,
+    arriving: Option<Arriving>,
+}
+
+/// A frame whose length has arrived.
+#[derive(Clone, Copy, Debug)]
+struct Arriving {
+    len: usize,
+    /// Whether the reading buffer is exactly this frame's.
+    exact: bool,
 }
 
 /// A frame as it arrived.
@@ -19,24 +35,41 @@ pub struct FrameCodec {
 pub struct Received {
     /// The frame.
     pub frame: Frame,
-    /// Its length on the wire without the length prefix: what it costs in credit.
+    /// What it costs in credit; see [`Frame::cost`].
     pub cost: u64,
 }
 
 impl FrameCodec {
     /// A codec for the handshake; see [`FrameCodec::set_limit`].
     pub fn new() -> FrameCodec {
-        let lengths = LengthDelimitedCodec::builder()
-            .little_endian()
-            .length_field_length(4)
-            .max_frame_length(MAX_HANDSHAKE_FRAME)
-            .new_codec();
-        FrameCodec { lengths }
+        FrameCodec { limit: MAX_HANDSHAKE_FRAME, arriving: None }
     }
 
     /// Sets the longest frame that is read or written, in bytes.
     pub fn set_limit(&mut self, bytes: usize) {
-        self.lengths.set_max_frame_length(bytes);
+        self.limit = bytes;
+    }
+
+    /// The frame that is arriving, once its length is known and checked.
+    fn head(&mut self, src: &mut BytesMut) -> Result<Option<Arriving>, WireError> {
+        if self.arriving.is_none() && src.len() >= 4 {
+            let len = src.get_u32_le() as usize;
+            if len > self.limit {
+                let error =
+                    format!("the peer announces a frame of {len} bytes, at most {} may come", self.limit);
+                return Err(WireError::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, error)));
+            }
+            let exact = len > COPIED && len > src.len();
+            if exact {
+                let mut own = BytesMut::with_capacity(len);
+                own.extend_from_slice(src);
+                *src = own;
+            } else {
+                src.reserve(len.saturating_sub(src.len()));
+            }
+            self.arriving = Some(Arriving { len, exact });
+        }
+        Ok(self.arriving)
     }
 }
 
@@ -51,10 +84,15 @@ impl Decoder for FrameCodec {
     type Error = WireError;
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Received>, WireError> {
-        let Some(payload) = self.lengths.decode(src)? else { return Ok(None) };
-        let payload: Bytes = payload.freeze();
-        let cost = payload.len() as u64;
-        Ok(Some(Received { frame: Frame::decode(payload)?, cost }))
+        let Some(Arriving { len, exact }) = self.head(src)? else { return Ok(None) };
+        if src.len() < len {
+            return Ok(None);
+        }
+        self.arriving = None;
+        let payload = src.split_to(len).freeze();
+        let frame = if exact { Frame::decode(payload) } else { Frame::decode_copying(payload) }?;
+        let beside = if matches!(frame, Frame::Record(_)) { RECORD_COST } else { 0 };
+        Ok(Some(Received { frame, cost: len as u64 + beside }))
     }
 }
 
@@ -63,7 +101,7 @@ impl Encoder<Frame> for FrameCodec {
 
     fn encode(&mut self, frame: Frame, dst: &mut BytesMut) -> Result<(), WireError> {
         let len = frame.encoded_len();
-        if len > self.lengths.max_frame_length() {
+        if len > self.limit {
             return Err(WireError::Io(std::io::Error::new(
                 std::io::ErrorKind::InvalidInput,
                 format!("{} frame of {len} bytes is beyond the limit", frame.frame_type().name()),
@@ -82,7 +120,13 @@ mod tests {
 
     #[test]
     fn frames_survive_any_split_of_the_stream() {
-        let frames = [Frame::Ready, Frame::Grant { granted: 77 }, Frame::Refused { reason: "no".into() }];
+        // One is longer than what is copied out of the reading buffer.
+        let frames = [
+            Frame::Ready,
+            Frame::Refused { reason: "no".repeat(COPIED / 2) },
+            Frame::Grant { granted: 77 },
+            Frame::Refused { reason: "no".into() },
+        ];
         let mut wire = BytesMut::new();
         let mut codec = FrameCodec::new();
         for frame in &frames {
@@ -98,6 +142,27 @@ mod tests {
                 }
             }
             assert_eq!(arrived, frames, "in pieces of {step}");
+        }
+    }
+
+    #[test]
+    fn what_is_held_of_a_frame_keeps_nothing_else_alive() {
+        for len in [10, COPIED - 100, COPIED + 100] {
+            let job = Frame::Welcome { session: 1, granted: 2, max_record: 3, job: vec![7; len].into() };
+            let (mut codec, mut wire) = (FrameCodec::new(), BytesMut::new());
+            codec.encode(job.clone(), &mut wire).unwrap();
+            codec.encode(Frame::Ready, &mut wire).unwrap();
+            // All but the last bytes of the frame are there when its length is read.
+            let rest = wire.split_off(wire.len() - 10);
+            assert!(codec.decode(&mut wire).unwrap().is_none());
+            wire.extend_from_slice(&rest);
+            let first = codec.decode(&mut wire).unwrap().unwrap().frame;
+            assert_eq!(first, job);
+            assert_eq!(codec.decode(&mut wire).unwrap().unwrap().frame, Frame::Ready);
+            let before = wire.capacity();
+            // A buffer of which nothing is held can be had again from its start.
+            assert_eq!(wire.try_reclaim(before + len), len <= COPIED, "{len}");
+            drop(first);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Fields of a frame: little-endian integers, and bytes and strings behind a `u32` length.
 //!
-//! Reading takes slices of the frame's own buffer, so no length that a peer writes is ever allocated.
+//! Reading takes slices of the frame's own buffer, or copies of them, so no length that a peer writes is ever allocated.
 
 use super::WireError;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -10,12 +10,18 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 pub struct Fields {
     frame: &'static str,
     rest: Bytes,
+    copying: bool,
 }
 
 impl Fields {
     /// The fields of `payload`; errors will name `frame`.
     pub fn new(frame: &'static str, payload: Bytes) -> Fields {
-        Fields { frame, rest: payload }
+        Fields { frame, rest: payload, copying: false }
+    }
+
+    /// The same, but what is taken is copied and keeps nothing of the payload alive.
+    pub fn copying(frame: &'static str, payload: Bytes) -> Fields {
+        Fields { copying: true, ..Fields::new(frame, payload) }
     }
 
     fn need(&self, field: &'static str, n: usize) -> Result<(), WireError> {
@@ -63,17 +69,23 @@ impl Fields {
         Ok(array)
     }
 
-    /// Bytes behind a `u32` length, sharing the frame's buffer.
-    pub fn bytes(&mut self, field: &'static str) -> Result<Bytes, WireError> {
+    fn slice(&mut self, field: &'static str) -> Result<Bytes, WireError> {
         let len = self.u32(field)? as usize;
         self.need(field, len)?;
         Ok(self.rest.split_to(len))
     }
 
+    /// Bytes behind a `u32` length, sharing the frame's buffer unless the fields are copied.
+    pub fn bytes(&mut self, field: &'static str) -> Result<Bytes, WireError> {
+        let slice = self.slice(field)?;
+        Ok(if self.copying { Bytes::copy_from_slice(&slice) } else { slice })
+    }
+
     /// UTF-8 behind a `u32` length.
     pub fn string(&mut self, field: &'static str) -> Result<String, WireError> {
-        let bytes = self.bytes(field)?;
-        String::from_utf8(bytes.into()).map_err(|_| WireError::NotUtf8 { frame: self.frame, field })
+        let slice = self.slice(field)?;
+        let text = std::str::from_utf8(&slice);
+        text.map(str::to_owned).map_err(|_| WireError::NotUtf8 { frame: self.frame, field })
     }
 
     /// The error for a value that the layout does not know.

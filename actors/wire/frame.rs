@@ -25,8 +25,8 @@
 //! `position` is `u64 offset, u32 ordinal`; `progress` is `position next, u64 bytes_read, u8 n, n × (u8 reason, u32 count)`;
 //! `bytes` and `string` are `u32 length` and that many bytes.
 
-use super::WireError;
 use super::field::{Fields, prefixed, put_bytes};
+use super::{RECORD_COST, WireError};
 use crate::exclusion::Exclusion;
 use crate::message::{Position, Prepared};
 use crate::part::PartId;
@@ -197,7 +197,13 @@ impl Frame {
         }
     }
 
-    /// Bytes of the type and the fields: what the length prefix says, and what the frame costs in credit.
+    /// What the frame costs in credit if it is a data frame: its length, and for a record [`RECORD_COST`] more.
+    pub fn cost(&self) -> u64 {
+        let beside = if matches!(self, Frame::Record(_)) { RECORD_COST } else { 0 };
+        self.encoded_len() as u64 + beside
+    }
+
+    /// Bytes of the type and the fields: what the length prefix says.
     pub fn encoded_len(&self) -> usize {
         1 + match self {
             Frame::Hello { name, .. } => 2 + 2 + 16 + prefixed(name.len()),
@@ -285,14 +291,26 @@ impl Frame {
         }
     }
 
-    /// Reads one frame: the type byte and the fields, without the length prefix.
-    pub fn decode(mut payload: Bytes) -> Result<Frame, WireError> {
+    /// Reads one frame: the type byte and the fields, without the length prefix. The frame holds slices of `payload`.
+    pub fn decode(payload: Bytes) -> Result<Frame, WireError> {
+        Frame::decode_fields(payload, Fields::new)
+    }
+
+    /// The same, but the frame holds copies, and nothing of `payload`.
+    pub fn decode_copying(payload: Bytes) -> Result<Frame, WireError> {
+        Frame::decode_fields(payload, Fields::copying)
+    }
+
+    fn decode_fields(
+        mut payload: Bytes,
+        fields: fn(&'static str, Bytes) -> Fields,
+    ) -> Result<Frame, WireError> {
         if payload.is_empty() {
             return Err(WireError::Short { frame: "any", field: "type" });
         }
         let code = payload.split_to(1)[0];
         let frame_type = FrameType::from_code(code).ok_or(WireError::UnknownFrame(code))?;
-        let mut fields = Fields::new(frame_type.name(), payload);
+        let mut fields = fields(frame_type.name(), payload);
         let f = &mut fields;
         let frame = match frame_type {
             FrameType::Hello => Frame::Hello {

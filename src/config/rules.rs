@@ -131,6 +131,8 @@ impl<'a> Rules<'a> {
             self.broken(&[window, record], message);
         }
         self.within(record, 64 * KIB, GIB);
+        // A reader's heartbeat comes every second.
+        self.within("transport.progress_timeout_s", 2, i64::from(u32::MAX));
     }
 
     fn limits(&mut self) {
@@ -139,10 +141,12 @@ impl<'a> Rules<'a> {
             "batch.max_tokens",
             "image.max_side",
             "image.max_pixels",
+            "output.commit_bytes",
+            "output.commit_ms",
             "output.part_bytes",
             "text.max_depth",
             "text.max_elements",
-            "transport.progress_timeout_s",
+            "transport.split_bytes",
         ] {
             if self.integer(key) == 0 {
                 self.broken(&[key], format!("\"{key}\" must be 1 or more"));

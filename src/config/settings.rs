@@ -55,12 +55,14 @@ pub struct TransportSettings {
     pub window_bytes: usize,
     /// Largest prepared record in bytes; at most `window_bytes`.
     pub max_record_bytes: usize,
-    /// Seconds of silence after which a reader is given up; at least 1.
+    /// Seconds without a sign of life or without progress after which a reader is given up; at least 2.
     pub progress_timeout_s: u64,
+    /// Each half of a part that is cut in two has so many bytes; at least 1.
+    pub split_bytes: u64,
 }
 
 impl TransportSettings {
-    /// How long a reader may be silent.
+    /// How long a reader may be silent, or stand still.
     pub fn progress_timeout(&self) -> Duration {
         Duration::from_secs(self.progress_timeout_s)
     }

@@ -4,14 +4,14 @@ use super::Rendezvous;
 use crate::cli::Verbosity;
 use std::io;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-/// How often one reader is started anew before it is given up.
+/// How often in a row one reader is started anew before it is given up.
 const RESTARTS: u32 = 20;
-/// How long readers may take to go once the run is over.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// A reader that has lived so long died of something else than those before it.
+const LONG_LIFE: Duration = Duration::from_secs(60);
 
 /// Why no reader works.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum LaunchError {
     Spawn(#[from] io::Error),
     /// Every reader died again and again.
     #[error(
-        "every reader process died {RESTARTS} times; the last one ended with {status}: see its messages above"
+        "every reader process died {RESTARTS} times in a row; the last one ended with {status}: see its messages above"
     )]
     AllGone {
         /// Of the last one.
@@ -82,24 +82,26 @@ impl LocalReaders {
     }
 
     /// Gives the readers a moment to end by themselves, then kills those that are left.
-    pub async fn end(mut self) {
-        let _ = tokio::time::timeout(FAREWELL, self.gone()).await;
+    pub async fn end(mut self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.gone()).await;
         self.readers.shutdown().await;
     }
 }
 
 /// Starts a reader anew when it dies. A reader ends with success only when the GPU node has told it to finish.
 async fn keep_alive(index: usize, mut command: Command, mut reader: Child) -> Result<(), LaunchError> {
-    for restart in 0..=RESTARTS {
+    let mut restarts = 0;
+    loop {
+        let born = Instant::now();
         let status = reader.wait().await?;
         if status.success() {
             return Ok(());
         }
-        if restart == RESTARTS {
+        restarts = if born.elapsed() >= LONG_LIFE { 0 } else { restarts + 1 };
+        if restarts > RESTARTS {
             return Err(LaunchError::AllGone { status: status.to_string() });
         }
         tracing::warn!(reader = index, "reader process died ({status}); starting another one");
         reader = command.spawn()?;
     }
-    unreachable!("the last round returns")
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use super::OpenError;
 
@@ -77,6 +78,10 @@ struct Truncation {
     max_length: usize,
 }
 
+/// Files beside the graph that are read.
+const JSON_FILES: [&str; 4] =
+    ["config.json", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json"];
+
 /// Exporters write 1e30 for "no limit"; no model takes texts as long as this.
 const SANE_TOKENS: f64 = 1_000_000.0;
 
@@ -111,6 +116,29 @@ impl ModelFiles {
         let in_onnx_folder = beside.ends_with("onnx") && !beside.join("config.json").exists();
         let folder = if in_onnx_folder { above } else { beside };
         Ok(ModelFiles { graph: path.to_owned(), folder: folder.to_owned() })
+    }
+
+    /// SHA-256, in hexadecimal, of each file that decides about scores, by its name.
+    pub(super) fn digests(&self) -> Result<BTreeMap<String, String>, OpenError> {
+        let with = |ending: &str| {
+            let mut path = self.graph.clone().into_os_string();
+            path.push(ending);
+            PathBuf::from(path)
+        };
+        let mut paths = vec![self.graph.clone(), with("_data"), with(".data")];
+        paths.extend(JSON_FILES.map(|name| self.folder.join(name)));
+        let mut digests = BTreeMap::new();
+        for path in paths.into_iter().filter(|path| path.is_file()) {
+            let digest = || -> io::Result<String> {
+                let mut hash = Sha256::new();
+                io::copy(&mut fs::File::open(&path)?, &mut hash)?;
+                Ok(format!("{:x}", hash.finalize()))
+            };
+            let digest = digest().map_err(|source| OpenError::Read { path: path.clone(), source })?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            digests.insert(name, digest);
+        }
+        Ok(digests)
     }
 
     /// `config.json`; all defaults if there is none.

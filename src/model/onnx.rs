@@ -59,6 +59,7 @@ pub(super) fn open(
         max_tokens: DEFAULT_MAX_TOKENS,
         image_size: None,
         threads,
+        digests: files.digests()?,
     };
     for &device in settings.device.iter() {
         let (model, max_tokens) = opening.on(device)?;

@@ -1,5 +1,7 @@
 //! The model that takes everything: for collecting what the filter leaves, and for measuring all but inference.
 
+use std::collections::BTreeMap;
+
 use warcdl_actors::{Input, Model, ModelError};
 
 use super::{DEFAULT_MAX_TOKENS, ModelSettings, Opened};
@@ -24,5 +26,6 @@ pub(super) fn open(settings: &ModelSettings, threads: usize) -> Opened {
         max_tokens: if settings.max_tokens == 0 { DEFAULT_MAX_TOKENS } else { settings.max_tokens },
         image_size: None,
         threads,
+        digests: BTreeMap::new(),
     }
 }

@@ -6,14 +6,15 @@
 use crate::cli::{GpuArgs, Verbosity};
 use crate::config::{Config, ConfigError, Launcher};
 use crate::exit::Exit;
+use crate::identity::identity;
 use crate::job::{Job, JobError};
 use crate::launch::{LaunchError, LocalReaders, Rendezvous};
 use crate::model::{self, Opened};
 use crate::prepare::PrepareError;
 use crate::secret_file::{SecretError, SecretFile};
-use crate::sink::{self, write_whole};
+use crate::sink::{self, OpenFolder, write_whole};
 use crate::source::{self, SourceError, Store};
-use crate::summary::{Highlights, Processes, Summary, counted};
+use crate::summary::{Highlights, Processes, RunEnd, Summary, counted};
 use crate::telemetry::{Console, Progress, Reporter, TelemetryError, serve};
 use prometheus::Registry;
 use std::io;
@@ -21,15 +22,20 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use warcdl_actors::SinkError;
 use warcdl_actors::batch::BatchRules;
 use warcdl_actors::exit::Fault;
-use warcdl_actors::lease::Archive;
+use warcdl_actors::lease::{Archive, TakeoverRules};
 use warcdl_actors::listener::LinkLimits;
 use warcdl_actors::metrics::{Metrics, RegisterError};
 use warcdl_actors::pipeline::{Outcome, Pipeline, Plan, StartError, Stopper};
-use warcdl_actors::writer::Decision;
+use warcdl_actors::writer::{CommitRules, Decision};
+use warcdl_actors::{PartOver, PartState, SinkError};
 
+/// A lease is not taken over before it has lasted so long.
+const SETTLED: Duration = Duration::from_secs(5);
+/// How long readers may take to go once the run is over, and once it was stopped.
+const FAREWELL: Duration = Duration::from_secs(5);
+const HASTE: Duration = Duration::from_millis(500);
 /// How often progress is looked at; the reporter decides what is shown.
 const TICK: Duration = Duration::from_millis(200);
 /// How long without a reader before the operator is reminded that one is needed.
@@ -69,7 +75,9 @@ pub enum RunError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Fault(#[from] Fault),
-    #[error("stopped at once, as asked twice: positives that were not in a finished file yet are lost")]
+    #[error(
+        "stopped at once, as asked twice; what was committed is intact: run the same command again to go on"
+    )]
     StoppedAtOnce,
     #[error("cannot watch for signals: {0}")]
     Signal(io::Error),
@@ -90,15 +98,20 @@ impl RunError {
             RunError::Model(_) | RunError::Fault(Fault::Model { .. } | Fault::ScoreCount { .. }) => {
                 Exit::Model
             }
-            RunError::Output(_) | RunError::Write(_) | RunError::Fault(Fault::Sink(_)) => Exit::Output,
+            RunError::Output(sink::OpenError::InUse { .. }) => Exit::InUse,
+            RunError::Output(_) => Exit::Output,
+            RunError::Write(error) | RunError::Fault(Fault::Sink(error)) => match error {
+                SinkError::Full { .. } => Exit::DiskFull,
+                SinkError::Io { .. } => Exit::Disk,
+            },
             RunError::Listen { .. } | RunError::Telemetry(_) | RunError::Launch(_) => Exit::Network,
-            RunError::StoppedAtOnce => Exit::Interrupted,
+            RunError::StoppedAtOnce | RunError::Fault(Fault::StuckStopping) => Exit::Interrupted,
             RunError::Metrics(_)
             | RunError::Start(_)
             | RunError::Signal(_)
             | RunError::Imbalance(_)
             | RunError::Summary(_)
-            | RunError::Fault(Fault::Panicked { .. }) => Exit::Internal,
+            | RunError::Fault(Fault::Panicked { .. } | Fault::Stale(_) | Fault::Thread(_)) => Exit::Internal,
         }
     }
 }
@@ -152,16 +165,37 @@ pub async fn run_with(
         eprintln!("metrics at http://{bound}/metrics");
     }
     let secret = SecretFile::open(config.transport.secret_file.as_deref())?;
-    let (sink, _lock) = sink::open(&config.output, config.kind)?;
+    let Opened { models, label, digests, .. } = model;
+    let identity = identity(&config, &digests, &label, &archives);
+    let OpenFolder { sink, recovered, lock: _lock } = sink::open(&config.output, config.kind, identity)?;
     write_whole(&config.output.path.join(sink::RESOLVED_CONFIG), config.resolved_toml().as_bytes())?;
+    let resumed = recovered.resumed;
+    let parts = parts_of(recovered.parts, archives.len());
+    let over = parts.iter().filter(|part| part.over == Some(PartOver::Done)).count();
+    if resumed {
+        let rows = counted(recovered.rows, "positive");
+        let done = Outcome::of(archives.clone(), &parts).archives_done();
+        eprintln!(
+            "going on with {}: {rows}, {done} of {} archives done",
+            config.output.path.display(),
+            archives.len()
+        );
+    }
 
     let highlights = Highlights::default();
-    let Opened { models, label, .. } = model;
+    let all_over = over == parts.len();
     let pipeline = Pipeline::start(Plan {
         archives,
+        parts,
+        takeover: TakeoverRules { split_bytes: config.transport.split_bytes, settled: SETTLED },
         models,
         sink: highlights.watch(sink),
         decision: Decision { threshold: config.model.threshold, label: label.into() },
+        commit: CommitRules {
+            every: Duration::from_millis(config.output.commit_ms),
+            bytes: config.output.commit_bytes,
+            full_disk: Duration::from_secs(config.output.full_disk_s),
+        },
         batch: batch_rules(&config),
         limits: LinkLimits::new(
             config.transport.window_bytes as u64,
@@ -182,6 +216,7 @@ pub async fn run_with(
         );
     }
     let readers = match config.launcher {
+        _ if all_over => Readers::Elsewhere,
         Launcher::Local => Readers::Local(LocalReaders::start(config.readers, &rendezvous, verbosity)?),
         Launcher::None => {
             eprintln!("start readers with:\n  warcdl-node {}", rendezvous.arguments().join(" "));
@@ -196,10 +231,10 @@ pub async fn run_with(
     };
     reporter.finish(&snapshot(&metrics, start, &mut BusyShare::default()));
     let (outcome, end) = ended?;
-    let interrupted = matches!(end, End::Interrupted);
+    let run_end = RunEnd { interrupted: matches!(end, End::Interrupted), resumed };
 
     let processes = Processes::sample(&metrics.reader);
-    let summary = Summary::new(&outcome, interrupted, start.elapsed(), processes);
+    let summary = Summary::new(&outcome, run_end, start.elapsed(), processes);
     let path = config.output.path.join(sink::SUMMARY);
     write_whole(&path, &serde_json::to_vec_pretty(&summary)?)?;
     if let Some(table) = highlights.table() {
@@ -213,6 +248,19 @@ pub async fn run_with(
         End::Work if summary.complete => Ok(Exit::Done),
         End::Work => Ok(Exit::Incomplete),
     }
+}
+
+/// The parts of a run that goes on from what was committed: those that nobody has begun are not there.
+fn parts_of(committed: Vec<PartState>, archives: usize) -> Vec<PartState> {
+    let mut parts = PartState::all_whole(archives);
+    for state in committed {
+        match parts.get_mut(state.part as usize) {
+            Some(part) => *part = state.resumed(),
+            // Cut off another one; these come in the order of their numbers.
+            None => parts.push(state.resumed()),
+        }
+    }
+    parts
 }
 
 fn batch_rules(config: &Config) -> BatchRules {
@@ -274,12 +322,13 @@ async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, End), Ru
                 break Err(RunError::StoppedAtOnce);
             }
             end = End::Interrupted;
-            eprintln!("stopping: what is scored is being stored; once more to stop at once");
+            eprintln!("stopping: what has arrived is being scored and committed; once more to stop at once");
             stopper.stop();
         }
     };
     if let Some(local) = local {
-        local.end().await;
+        // Who stops a run wants it to be over.
+        local.end(if matches!(end, End::Work) { FAREWELL } else { HASTE }).await;
     }
     ended.map(|outcome| (outcome, end))
 }

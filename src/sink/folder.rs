@@ -7,11 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    OpenError, files, jsonl,
-    store::{self, Store},
-    whole::{UNFINISHED, failed},
-};
+use super::{OpenError, store, whole::failed};
+use warcdl_actors::results::names::{self, IMAGES, JOURNAL, POSITIVES, UNFINISHED};
 
 /// Name of the run's summary in the folder.
 pub const SUMMARY: &str = "summary.json";
@@ -29,8 +26,8 @@ pub struct FolderLock {
     _marker: File,
 }
 
-/// Makes the folder, marks it and locks the marker. What is in it already is an error, or with `overwrite` is removed
-/// if all of it was written by warcdl and no run is writing to it; nothing is removed if anything was not.
+/// Makes the folder, marks it and locks the marker. A folder that is not warcdl's must be empty. With `overwrite` what an
+/// earlier run left is removed, if all of it was written by warcdl; nothing is removed if anything was not.
 pub(super) fn claim(folder: &Path, overwrite: bool) -> Result<FolderLock, OpenError> {
     if folder.as_os_str().is_empty() {
         return Err(OpenError::NoPath);
@@ -55,10 +52,9 @@ pub(super) fn claim(folder: &Path, overwrite: bool) -> Result<FolderLock, OpenEr
         });
     }
     let claimed = lock(folder, File::options().write(true).open(&path).map_err(failed(&path))?)?;
-    if !overwrite {
-        return Err(OpenError::NotEmpty { path: folder.to_owned() });
+    if overwrite {
+        remove(folder)?;
     }
-    remove(folder)?;
     Ok(claimed)
 }
 
@@ -70,21 +66,22 @@ fn lock(folder: &Path, marker: File) -> Result<FolderLock, OpenError> {
     }
 }
 
-/// Removes an earlier run's results, all but the marker.
+/// Removes an earlier run's results, all but the marker. The journal goes first: should this break off, nothing claims
+/// that what is left is whole.
 fn remove(folder: &Path) -> Result<(), OpenError> {
     // Innermost first.
     let mut found = Vec::new();
     for entry in entries(folder)? {
         let is_ours = match &*entry.name {
             MARKER => continue,
-            store::IMAGES | store::POSITIVES if entry.is_folder => {
+            IMAGES | POSITIVES if entry.is_folder => {
                 survey_store(&entry.path, &mut found)?;
                 true
             }
             name => {
                 let name = name.strip_suffix(UNFINISHED).unwrap_or(name);
                 !entry.is_folder
-                    && ([SUMMARY, RESOLVED_CONFIG, files::INDEX].contains(&name) || jsonl::is_part(name))
+                    && ([SUMMARY, RESOLVED_CONFIG, JOURNAL].contains(&name) || names::is_lines(name))
             }
         };
         if !is_ours {
@@ -92,6 +89,7 @@ fn remove(folder: &Path) -> Result<(), OpenError> {
         }
         found.push(entry);
     }
+    found.sort_by_key(|entry| entry.name != JOURNAL);
     for entry in found {
         let removed =
             if entry.is_folder { fs::remove_dir(&entry.path) } else { fs::remove_file(&entry.path) };
@@ -100,15 +98,15 @@ fn remove(folder: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Appends what lies in a store to `found`, if a store wrote all of it.
+/// Appends what lies in a folder of files to `found`, if warcdl wrote all of it.
 fn survey_store(folder: &Path, found: &mut Vec<Entry>) -> Result<(), OpenError> {
     for shelf in entries(folder)? {
-        if !shelf.is_folder || !Store::is_shelf(&shelf.name) {
+        if !shelf.is_folder || !store::is_shelf(&shelf.name) {
             return Err(OpenError::Foreign { path: shelf.path });
         }
         for file in entries(&shelf.path)? {
             let name = file.name.strip_suffix(UNFINISHED).unwrap_or(&file.name);
-            if file.is_folder || !Store::is_file(name) {
+            if file.is_folder || !store::is_file(name) {
                 return Err(OpenError::Foreign { path: file.path });
             }
             found.push(file);

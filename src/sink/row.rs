@@ -3,15 +3,37 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use warcdl_actors::{Positive, SinkError};
+use warcdl_actors::Positive;
+use warcdl_actors::results::names::{IMAGES, POSITIVES};
 
-use super::whole::failed;
+use super::{OutputFormat, store};
 use crate::kind::Kind;
+
+/// A positive as it is stored: its line, and its own file if it has one.
+pub(super) fn layout(
+    positive: &Positive,
+    kind: Kind,
+    format: OutputFormat,
+) -> Result<warcdl_actors::results::Row, serde_json::Error> {
+    let file = match (format, kind) {
+        (OutputFormat::Jsonl, Kind::Text) => None,
+        (OutputFormat::Jsonl, Kind::Image) => Some(store::path(positive, IMAGES, kind)),
+        (OutputFormat::Files, _) => Some(store::path(positive, POSITIVES, kind)),
+    };
+    let place = match (format, &file) {
+        (_, None) => Place::Inline,
+        (OutputFormat::Jsonl, Some(path)) => Place::Image(path),
+        (OutputFormat::Files, Some(path)) => Place::File(path),
+    };
+    let line = Row::new(positive, kind, place).line()?;
+    let file = file.map(|path| (path, positive.keep.clone()));
+    Ok(warcdl_actors::results::Row { line, file })
+}
 
 /// The columns of a positive. Those that Common Crawl's columnar index has bear its names and meanings; what is not
 /// known is null.
 #[derive(Debug, Serialize)]
-pub(super) struct Row<'a> {
+struct Row<'a> {
     url: &'a str,
     url_host_name: Option<String>,
     fetch_time: Option<&'a str>,
@@ -53,7 +75,7 @@ enum Content<'a> {
 
 /// Where the content of a positive is found.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+enum Place<'a> {
     /// The text in the line itself.
     Inline,
     /// A picture beside the lines, by its relative path.
@@ -63,7 +85,7 @@ pub(super) enum Place<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(positive: &'a Positive, kind: Kind, place: Place<'a>) -> Row<'a> {
+    fn new(positive: &'a Positive, kind: Kind, place: Place<'a>) -> Row<'a> {
         let Positive { warc_filename, key, meta, keep, score, label } = positive;
         let content = match (kind, place) {
             (Kind::Text, place) => Content::Text {
@@ -104,9 +126,8 @@ impl<'a> Row<'a> {
     }
 
     /// The row as one line of JSON, with its newline.
-    pub(super) fn line(&self) -> Result<Vec<u8>, SinkError> {
-        let mut line =
-            serde_json::to_vec(self).map_err(|error| failed(self.warc_filename.as_ref())(error.into()))?;
+    fn line(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
         Ok(line)
     }

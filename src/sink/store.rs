@@ -1,81 +1,33 @@
-//! One file a positive, under a name that nothing but the record's place in the archives decides.
-
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+//! Files of positives, under names that nothing but a record's place in the archives decides.
 
 use sha2::{Digest, Sha256};
-use warcdl_actors::{Positive, SinkError};
+use warcdl_actors::Positive;
 
-use super::whole::{failed, place, sync_folder};
 use crate::kind::Kind;
-
-/// Folder of the pictures beside jsonl parts.
-pub(super) const IMAGES: &str = "images";
-/// Folder of the positives where each is a file.
-pub(super) const POSITIVES: &str = "positives";
 
 /// Endings that files get; `bin` where the first bytes are of no known format.
 const EXTENSIONS: [&str; 7] = ["txt", "jpg", "png", "gif", "bmp", "webp", "bin"];
 
-/// A folder of positives, spread over at most 256 folders (shelves) by the first two digits of their names.
-pub(super) struct Store {
-    root: PathBuf,
-    name: &'static str,
-    kind: Kind,
-    /// Folders with names that are not durable yet.
-    unsynced: BTreeSet<PathBuf>,
+/// The path of a positive's file relative to the folder of results, with `/` between names: in `folder`, spread over at
+/// most 256 folders (shelves) by the first two digits of its name.
+pub(super) fn path(positive: &Positive, folder: &str, kind: Kind) -> String {
+    let name = name(positive);
+    let extension = match kind {
+        Kind::Text => "txt",
+        Kind::Image => image_extension(&positive.keep),
+    };
+    format!("{folder}/{}/{name}.{extension}", &name[..2])
 }
 
-impl Store {
-    pub(super) fn new(root: &Path, name: &'static str, kind: Kind) -> Store {
-        Store { root: root.to_owned(), name, kind, unsynced: BTreeSet::new() }
-    }
+/// Whether a folder of this name may be a shelf.
+pub(super) fn is_shelf(name: &str) -> bool {
+    name.len() == 2 && is_hex(name)
+}
 
-    /// Writes what is kept of a positive, whole, and returns its path relative to the root, with `/` between names.
-    /// A positive that is put again replaces itself.
-    pub(super) fn put(&mut self, positive: &Positive) -> Result<String, SinkError> {
-        let name = name(positive);
-        let extension = match self.kind {
-            Kind::Text => "txt",
-            Kind::Image => image_extension(&positive.keep),
-        };
-        let relative = format!("{}/{}/{name}.{extension}", self.name, &name[..2]);
-        let shelf = self.root.join(self.name).join(&name[..2]);
-        if !self.unsynced.contains(&shelf) {
-            fs::create_dir_all(&shelf).map_err(failed(&shelf))?;
-        }
-        place(&shelf.join(format!("{name}.{extension}")), &positive.keep)?;
-        self.unsynced.insert(shelf);
-        Ok(relative)
-    }
-
-    /// Makes everything put so far durable.
-    pub(super) fn sync(&mut self) -> Result<(), SinkError> {
-        if self.unsynced.is_empty() {
-            return Ok(());
-        }
-        for shelf in &self.unsynced {
-            sync_folder(shelf)?;
-        }
-        sync_folder(&self.root.join(self.name))?;
-        sync_folder(&self.root)?;
-        self.unsynced.clear();
-        Ok(())
-    }
-
-    /// Whether a folder of this name may be a store's.
-    pub(super) fn is_shelf(name: &str) -> bool {
-        name.len() == 2 && is_hex(name)
-    }
-
-    /// Whether a file of this name may be a store's.
-    pub(super) fn is_file(name: &str) -> bool {
-        let is_name = |stem: &str| stem.len() == 64 && is_hex(stem);
-        name.split_once('.').is_some_and(|(stem, end)| is_name(stem) && EXTENSIONS.contains(&end))
-    }
+/// Whether a file of this name may be a positive's.
+pub(super) fn is_file(name: &str) -> bool {
+    let is_name = |stem: &str| stem.len() == 64 && is_hex(stem);
+    name.split_once('.').is_some_and(|(stem, end)| is_name(stem) && EXTENSIONS.contains(&end))
 }
 
 fn is_hex(text: &str) -> bool {
@@ -108,7 +60,7 @@ fn image_extension(bytes: &[u8]) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Store, image_extension};
+    use super::{image_extension, is_file, is_shelf};
 
     #[test]
     fn endings_follow_the_first_bytes() {
@@ -125,19 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_its_own_making_are_a_stores() {
+    fn only_names_of_its_own_making_are_known() {
         let hash = "0123456789abcdef".repeat(4);
-        assert!(Store::is_file(&format!("{hash}.webp")));
+        assert!(is_file(&format!("{hash}.webp")));
         for foreign in
             [format!("{hash}.exe"), hash.clone(), format!("{}.txt", &hash[1..]), "a.txt".to_owned()]
         {
-            assert!(!Store::is_file(&foreign), "{foreign}");
+            assert!(!is_file(&foreign), "{foreign}");
         }
-        assert!(
-            Store::is_shelf("0f")
-                && !Store::is_shelf("0F")
-                && !Store::is_shelf("..")
-                && !Store::is_shelf("0")
-        );
+        assert!(is_shelf("0f") && !is_shelf("0F") && !is_shelf("..") && !is_shelf("0"));
     }
 }

@@ -8,9 +8,9 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use warcdl_actors::{Meta, Position, Positive, RecordKey};
+use warcdl_actors::{Meta, Position, Positive, RecordKey, Sink};
 
-use super::{OpenError, OutputFormat, OutputSettings, SUMMARY, open, write_whole};
+use super::{FolderLock, OpenError, OpenFolder, OutputFormat, OutputSettings, SUMMARY, write_whole};
 use crate::kind::Kind;
 
 /// sha256("crawl/a.warc.gz" 00 | 7 as 8 bytes | 2 as 4 bytes, little-endian), computed by another program.
@@ -18,7 +18,21 @@ const HASH_OF_7: &str = "36fb82cbb0047013a52f51f91c32e64f59272cc0f6ef1299e78a279
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n and so on";
 
 fn settings(folder: &Path, format: OutputFormat) -> OutputSettings {
-    OutputSettings { path: folder.to_owned(), format, overwrite: false, part_bytes: 1 << 20 }
+    OutputSettings {
+        path: folder.to_owned(),
+        format,
+        overwrite: false,
+        part_bytes: 1 << 20,
+        commit_ms: 1000,
+        commit_bytes: 1 << 20,
+        full_disk_s: 1,
+    }
+}
+
+/// A folder of a run with these settings, which are all that it is known by.
+fn open(settings: &OutputSettings, kind: Kind) -> Result<(Box<dyn Sink>, FolderLock), OpenError> {
+    let identity = [("format".to_owned(), format!("{:?}", settings.format))].into();
+    super::open(settings, kind, identity).map(|OpenFolder { sink, lock, .. }| (sink, lock))
 }
 
 fn positive(offset: u64, keep: &'static [u8]) -> Positive {
@@ -86,9 +100,10 @@ fn a_line_has_the_columns_of_common_crawl() {
     let folder = folder();
     let (mut sink, _lock) = open(&settings(folder.path(), OutputFormat::Jsonl), Kind::Text).unwrap();
     sink.put(&positive(99, "zeilen\n\"ü\"".as_bytes())).unwrap();
-    assert_eq!(listing(folder.path()), [".warcdl", "part-00000.jsonl.tmp"]);
-    sink.finish().unwrap();
-    assert_eq!(listing(folder.path()), [".warcdl", "part-00000.jsonl"]);
+    sink.commit(&[]).unwrap();
+    assert_eq!(listing(folder.path()), [".warcdl", "journal", "part-00000.jsonl.tmp"]);
+    sink.finish(&[]).unwrap();
+    assert_eq!(listing(folder.path()), [".warcdl", "journal", "part-00000.jsonl"]);
     let expected = json!({
         "url": "https://Example.org:443/a/../b.exe",
         "url_host_name": "example.org",
@@ -118,7 +133,7 @@ fn parts_are_closed_at_their_size() {
         let other = self::folder();
         let (mut sink, _lock) = open(&settings(other.path(), OutputFormat::Jsonl), Kind::Text).unwrap();
         sink.put(&positive(10, b"text")).unwrap();
-        sink.finish().unwrap();
+        sink.finish(&[]).unwrap();
         fs::metadata(other.path().join("part-00000.jsonl")).unwrap().len()
     };
     let settings = OutputSettings { part_bytes: 2 * one, ..settings(folder.path(), OutputFormat::Jsonl) };
@@ -126,11 +141,11 @@ fn parts_are_closed_at_their_size() {
     for offset in 10..15 {
         sink.put(&positive(offset, b"text")).unwrap();
     }
-    sink.finish().unwrap();
+    sink.finish(&[]).unwrap();
     // What comes after goes into a part of its own.
     sink.put(&positive(15, b"text")).unwrap();
-    sink.finish().unwrap();
-    sink.finish().unwrap();
+    sink.finish(&[]).unwrap();
+    sink.finish(&[]).unwrap();
     let offsets: Vec<Vec<u64>> = (0..4)
         .map(|part| {
             let rows = rows(folder.path().join(format!("part-{part:05}.jsonl")));
@@ -138,7 +153,7 @@ fn parts_are_closed_at_their_size() {
         })
         .collect();
     assert_eq!(offsets, [vec![10, 11], vec![12, 13], vec![14], vec![15]]);
-    assert_eq!(listing(folder.path()).len(), 5);
+    assert_eq!(listing(folder.path()).len(), 6);
 }
 
 #[test]
@@ -148,7 +163,7 @@ fn pictures_lie_beside_the_lines() {
     let mut picture = positive(7, PNG);
     picture.meta.image_size = (640, 480);
     sink.put(&picture).unwrap();
-    sink.finish().unwrap();
+    sink.finish(&[]).unwrap();
     let rows = rows(folder.path().join("part-00000.jsonl"));
     let path = rows[0]["image_path"].as_str().unwrap();
     assert_eq!(path, format!("images/{}/{HASH_OF_7}.png", &HASH_OF_7[..2]));
@@ -165,10 +180,10 @@ fn a_file_for_each_positive_and_an_index() {
         for offset in [7, 8] {
             sink.put(&positive(offset, keep)).unwrap();
         }
-        sink.finish().unwrap();
-        // The index goes on after it was finished.
+        // The index goes on after a commit.
+        sink.commit(&[]).unwrap();
         sink.put(&positive(9, keep)).unwrap();
-        sink.finish().unwrap();
+        sink.finish(&[]).unwrap();
         let rows = rows(folder.path().join("index.jsonl"));
         let offsets: Vec<_> = rows.iter().map(|row| row["warc_record_offset"].as_u64().unwrap()).collect();
         assert_eq!(offsets, [7, 8, 9]);
@@ -181,7 +196,7 @@ fn a_file_for_each_positive_and_an_index() {
             );
         }
         assert_eq!(rows[0]["path"], format!("positives/{}/{HASH_OF_7}{extension}", &HASH_OF_7[..2]));
-        assert_eq!(listing(folder.path()).len(), 5);
+        assert_eq!(listing(folder.path()).len(), 6);
     };
     check(Kind::Text, b"a text", ".txt", "title");
     check(Kind::Image, PNG, ".png", "image_width");
@@ -195,7 +210,7 @@ fn an_earlier_runs_results_are_removed_only_on_demand() {
         let fresh = settings(folder.path(), format);
         let (mut sink, lock) = open(&fresh, kind).unwrap();
         sink.put(&positive(1, PNG)).unwrap();
-        sink.finish().unwrap();
+        sink.commit(&[]).unwrap();
         sink.put(&positive(2, PNG)).unwrap();
         drop(sink);
         write_whole(&folder.path().join(SUMMARY), b"{}").unwrap();
@@ -205,13 +220,23 @@ fn an_earlier_runs_results_are_removed_only_on_demand() {
             assert!(matches!(open(&meanwhile, kind), Err(OpenError::InUse { .. })), "its run is not over");
         }
         drop(lock);
-        let error = open(&fresh, kind).err().unwrap().to_string();
-        assert!(error.contains("is not empty") && error.contains("output.overwrite = true"), "{error}");
+        let other = super::open(&fresh, kind, [("format".to_owned(), "other".to_owned())].into());
+        let error = other.err().unwrap().to_string();
+        assert!(error.contains("format was") && error.contains("output.overwrite = true"), "{error}");
         assert_eq!(listing(folder.path()), before);
+        // A run of the same settings goes on with them.
+        let OpenFolder { mut sink, recovered, lock } =
+            super::open(&fresh, kind, [("format".to_owned(), format!("{format:?}"))].into()).unwrap();
+        assert_eq!((recovered.resumed, recovered.rows), (true, 1), "what was not committed is not there");
+        sink.put(&positive(2, PNG)).unwrap();
+        sink.finish(&[]).unwrap();
+        drop((sink, lock));
+        let lines = if format == OutputFormat::Files { "index.jsonl" } else { "part-00000.jsonl" };
+        assert_eq!(rows(folder.path().join(lines)).len(), 2);
         let again = OutputSettings { overwrite: true, ..fresh };
         drop(open(&again, kind).unwrap());
-        assert_eq!(listing(folder.path()), [".warcdl"]);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(listing(folder.path()), [".warcdl", "journal"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 }
 
@@ -223,7 +248,7 @@ fn what_others_wrote_is_never_removed() {
         if claimed {
             let (mut sink, _lock) = open(&settings, Kind::Image).unwrap();
             sink.put(&positive(1, PNG)).unwrap();
-            sink.finish().unwrap();
+            sink.finish(&[]).unwrap();
         }
         let path = folder.path().join(foreign);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

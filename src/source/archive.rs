@@ -62,6 +62,8 @@ pub struct ArchiveReader {
     /// Records to pass before the first entry.
     skip: u32,
     start: u64,
+    /// Nothing is made of the record at hand.
+    passing_over: bool,
     taken: Taken,
     seen: Seen,
 }
@@ -110,6 +112,7 @@ impl ArchiveReader {
             ordinal: 0,
             skip: start.ordinal,
             start: start.offset,
+            passing_over: false,
             taken: Taken { settings: settings.clone(), content_types },
             seen: Seen::default(),
         }
@@ -156,6 +159,15 @@ impl ArchiveReader {
                 _ => return Ok(entry),
             }
         }
+    }
+
+    /// The same, but a response is passed over: nothing is parsed, kept or decoded of its block. Such an entry, if no
+    /// damage was found in it, is [`Exclusion::Quarantined`].
+    pub fn pass_over(&mut self) -> Result<Option<Entry>, ReadError> {
+        self.passing_over = true;
+        let entry = self.next();
+        self.passing_over = false;
+        entry
     }
 
     fn position(&self) -> Position {
@@ -226,6 +238,9 @@ impl ArchiveReader {
         self.members.consume(headers.length);
         if !is_response {
             return self.discard(block, Exclusion::WrongWarcType);
+        }
+        if self.passing_over {
+            return self.discard(block, Exclusion::Quarantined);
         }
         let limit = block.min(MAX_HEADERS as u64) as usize;
         let http = match self.section(limit)? {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::SourceSettings;
 use super::store::{SourceError, Store};
@@ -14,7 +15,7 @@ pub struct Archive {
     pub name: String,
     /// Bytes as stored.
     pub size: u64,
-    /// Entity tag of an object; empty for a file.
+    /// Entity tag of an object; of a file, when it was changed last, in nanoseconds since 1970, if the system tells.
     pub etag: String,
 }
 
@@ -93,11 +94,14 @@ fn list_folder(
 fn add_file(path: &Path, archives: &mut Vec<Archive>) -> Result<(), SourceError> {
     let failed = |source| SourceError::Path { path: path.display().to_string(), source };
     let absolute = path.canonicalize().map_err(failed)?;
-    let size = absolute.metadata().map_err(failed)?.len();
+    let metadata = absolute.metadata().map_err(failed)?;
+    let changed = metadata.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let etag = changed.map(|changed| changed.as_nanos().to_string()).unwrap_or_default();
+    let size = metadata.len();
     let name = absolute.into_os_string().into_string();
     let name =
         name.map_err(|_| failed(io::Error::new(io::ErrorKind::InvalidInput, "the name is not UTF-8")))?;
-    archives.push(Archive { name, size, etag: String::new() });
+    archives.push(Archive { name, size, etag });
     Ok(())
 }
 

@@ -22,6 +22,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, mpsc};
+use warcdl_actors::port::Pulse;
 
 use super::S3Settings;
 use super::listing::Archive;
@@ -103,8 +104,14 @@ impl Store {
         self
     }
 
-    /// Opens an archive at a byte offset. The result blocks: it is for worker threads outside the runtime.
-    pub fn open(&self, archive: &Archive, offset: u64) -> Result<Box<dyn Read + Send>, SourceError> {
+    /// Opens an archive at a byte offset. The result blocks: it is for worker threads outside the runtime. Each piece of an
+    /// object that arrives beats the pulse, and each attempt to get one.
+    pub fn open(
+        &self,
+        archive: &Archive,
+        offset: u64,
+        pulse: &Pulse,
+    ) -> Result<Box<dyn Read + Send>, SourceError> {
         if let Some((bucket, key)) = archive.name.strip_prefix("s3://").and_then(|name| name.split_once('/'))
         {
             let (sender, chunks) = mpsc::channel(AHEAD);
@@ -114,6 +121,7 @@ impl Store {
                 key: key.to_owned(),
                 archive: archive.clone(),
                 offset,
+                pulse: pulse.clone(),
             };
             self.runtime.spawn(fetch.run(sender));
             return Ok(Box::new(Body {
@@ -250,6 +258,7 @@ struct Fetch {
     key: String,
     archive: Archive,
     offset: u64,
+    pulse: Pulse,
 }
 
 /// Why a GET ended before the object did.
@@ -264,6 +273,7 @@ impl Fetch {
         let mut attempt = 0;
         while self.offset < self.archive.size {
             let before = self.offset;
+            self.pulse.beat();
             let result = self.range(&sender).await;
             if sender.is_closed() {
                 return;
@@ -298,6 +308,7 @@ impl Fetch {
         loop {
             let piece = tokio::time::timeout(self.store.stall, body.next()).await;
             if let Ok(Some(Ok(piece))) = &piece {
+                self.pulse.beat();
                 chunk.extend_from_slice(piece);
             }
             if chunk.len() >= CHUNK || !matches!(piece, Ok(Some(Ok(_)))) && !chunk.is_empty() {

@@ -85,7 +85,7 @@ impl Node {
         if parts.iter().zip(0..).any(|(state, part)| state.part != part) {
             env.oracle.violated("the committed parts are not numbered without a gap");
         }
-        let table = LeaseTable::new(archives, &parts, env.scenario.split_bytes);
+        let table = LeaseTable::new(archives, &parts, env.scenario.takeover);
         let mut node = Node {
             boot,
             mail: Mail::new(boot),

@@ -271,7 +271,7 @@ impl Process {
                 moved |= self.next.is_some();
             }
             let Some(frame) = self.next.take() else { return moved };
-            let cost = frame.encoded_len() as u64;
+            let cost = frame.cost();
             if frame.frame_type().is_data() && !self.window.spend(cost) {
                 self.next = Some(frame);
                 return moved;

@@ -5,8 +5,10 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use warcdl_actors::batch::BatchRules;
+use warcdl_actors::lease::TakeoverRules;
 use warcdl_actors::ledger::Account;
 use warcdl_actors::results::{Layout, Row};
+use warcdl_actors::wire::RECORD_COST;
 use warcdl_actors::{Exclusion, Input, Meta, Position, Prepared, RecordKey};
 
 /// A record is positive if its score is greater.
@@ -15,7 +17,7 @@ pub const THRESHOLD: f32 = 0.5;
 pub const MODEL_FAILS: [u8; 4] = *b"FAIL";
 
 /// More than a record's frame has beside what is kept.
-const FRAME_OVERHEAD: u64 = 700;
+const FRAME_OVERHEAD: u64 = 700 + RECORD_COST;
 
 /// What a record is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,8 +80,8 @@ pub struct Scenario {
     pub max_record: u64,
     /// Bytes of a reader's window.
     pub window: u64,
-    /// Smallest half of a part that is cut.
-    pub split_bytes: u64,
+    /// When parts are cut or handed over.
+    pub takeover: TakeoverRules,
     /// When batches close.
     pub batch: BatchRules,
     /// Devices.
@@ -142,7 +144,10 @@ impl Scenario {
             readers,
             max_record,
             window: max_record * rng.within(1, 6) + rng.within(0, 200),
-            split_bytes: rng.magnitude(100, 50_000),
+            takeover: TakeoverRules {
+                split_bytes: rng.magnitude(100, 50_000),
+                settled: rng.millis(500, 6000),
+            },
             batch: BatchRules {
                 max_records,
                 max_tokens: rng.magnitude(64, 4096) as usize,
