@@ -12,7 +12,7 @@ use warcdl_actors::{Accepted, Exclusion, PartId, PartState, WarcId};
 
 /// What actors tell each other.
 #[derive(Debug)]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::large_enum_variant)]
 pub enum Message {
     // To the writer.
     Accepted(Accepted),

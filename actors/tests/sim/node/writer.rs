@@ -19,6 +19,9 @@ use warcdl_actors::{Exclusion, PartState, RecordKey};
 /// A positive that waits for those before it.
 type Kept = (RecordKey, Row, CreditLease);
 
+/// A batch and its scores.
+type Scored = (Vec<Admitted>, Vec<Result<f32, Exclusion>>);
+
 /// See the module.
 pub struct Writer {
     results: Results,
@@ -26,7 +29,7 @@ pub struct Writer {
     books: Books<Kept>,
     stuck: Option<(Vec<PartState>, Duration)>,
     last_commit: Duration,
-    backlog: VecDeque<(Vec<Admitted>, Vec<Result<f32, Exclusion>>)>,
+    backlog: VecDeque<Scored>,
     settled: u64,
     expected: Option<u64>,
     /// It was told to end with what it has.
