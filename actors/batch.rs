@@ -4,6 +4,7 @@
 //! of records; when a batch closes it starts from the record that has waited longest and takes those of nearest length,
 //! up to a number of records and of padded tokens. So nothing waits for ever, and the larger the window, the less padding.
 
+use crate::mutant::{Mutant, planted};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -113,6 +114,8 @@ impl<T> Former<T> {
         let full = self.held.len() >= self.rules.max_records || self.tokens >= self.rules.max_tokens;
         let reason = if full {
             Closed::Size
+        } else if ended && planted(Mutant::LostTailBatch) {
+            return None;
         } else if ended {
             Closed::End
         } else if self.deadline().is_some_and(|deadline| deadline <= now) {

@@ -10,6 +10,7 @@
 //! The progress condition: the window holds at least one frame of the largest size, so that a sender that has nothing
 //! under way may always send.
 
+use crate::mutant::{Mutant, planted};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
@@ -121,7 +122,8 @@ impl Issuer {
     /// The next grant, if anything was freed since the last one.
     pub fn next_grant(&mut self) -> Option<u64> {
         let released = self.returns.released.load(Ordering::SeqCst);
-        let granted = released.saturating_add(self.window);
+        let twice = if planted(Mutant::DoubleGrant) { released } else { 0 };
+        let granted = released.saturating_add(self.window + twice);
         if granted == self.granted {
             return None;
         }
@@ -172,6 +174,9 @@ impl CreditLease {
 
 impl Drop for CreditLease {
     fn drop(&mut self) {
+        if planted(Mutant::CreditLeak) && self.bytes.is_multiple_of(16) {
+            return;
+        }
         // Sequentially consistent, as in `next_grant`: either this sees the new threshold, or that one sees these bytes.
         let before = self.returns.released.fetch_add(self.bytes, Ordering::SeqCst);
         let threshold = self.returns.threshold.load(Ordering::SeqCst);

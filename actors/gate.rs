@@ -64,6 +64,12 @@ impl Gate {
         self.held
     }
 
+    /// Whether the reader has something to do: its lease, or to give one up that was taken back. If it does not get on with
+    /// that either, it hangs, and would never ask for work again.
+    pub fn is_busy(&self) -> bool {
+        self.held.is_some() || self.fenced.is_some()
+    }
+
     /// Takes the lease back. `false` if it is not held (any more).
     pub fn fence(&mut self, part: PartId, epoch: u32) -> bool {
         let held = self.held.is_some_and(|held| (held.part, held.epoch) == (part, epoch));
@@ -200,11 +206,12 @@ mod tests {
         let mut gate = holding();
         assert!(!gate.fence(1, 1), "an older lease");
         assert!(gate.fence(1, 2));
+        assert!(gate.held().is_none() && gate.is_busy(), "its reader still has to give it up");
         assert!(!gate.fence(1, 2), "only once");
         assert!(matches!(gate.receive(progress(1, 2, 60)).unwrap(), Passed::Fenced));
         let end = LeaseEnd { part: 1, epoch: 2, progress: Progress::default(), failure: None };
         assert!(matches!(gate.receive(Frame::LeaseEnd(end)).unwrap(), Passed::Fenced));
-        assert!(matches!(gate.receive(Frame::Ready).unwrap(), Passed::Ready));
+        assert!(matches!(gate.receive(Frame::Ready).unwrap(), Passed::Ready) && !gate.is_busy());
         assert!(gate.receive(progress(1, 2, 70)).is_err(), "it has asked for other work");
     }
 

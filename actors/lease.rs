@@ -19,6 +19,8 @@ pub type SessionId = u64;
 
 /// Interruptions that are kept with their details; further ones are only counted.
 const MAX_INTERRUPTIONS: usize = 1000;
+/// A lease is taken over only if its reader has got on with it so lately.
+const LATELY: Duration = Duration::from_secs(5);
 /// A part is handed over as a whole if another session is so many times faster.
 const MUCH_FASTER: f64 = 4.0;
 
@@ -77,6 +79,8 @@ struct Entry {
     /// When it was leased, and how much had been read then.
     since: Duration,
     bytes_before: u64,
+    /// When its reader last got on with it, or got it.
+    moved: Duration,
     /// The session was asked to give it back; at the byte, if there is one, it will be cut.
     takeover: Option<Option<u64>>,
 }
@@ -198,6 +202,7 @@ impl LeaseTable {
         let archive = &self.archives[entry.warc as usize];
         entry.state = State::Leased(session);
         entry.since = now;
+        entry.moved = now;
         entry.bytes_before = entry.bytes_read;
         self.held.insert(session, part);
         let (careful, pass_over) = entry.suspicion.caution();
@@ -227,7 +232,10 @@ impl LeaseTable {
     ) -> Result<u64, Fenced> {
         let &Accepted { part, epoch, .. } = accepted;
         let entry = self.entry(session, part, epoch)?;
-        entry.frontier = entry.frontier.max(accepted.progress.next);
+        if accepted.progress.next > entry.frontier {
+            entry.frontier = accepted.progress.next;
+            entry.moved = now;
+        }
         entry.suspicion.move_to(entry.frontier);
         if attempt {
             entry.suspicion.attempt(entry.frontier);
@@ -265,7 +273,8 @@ impl LeaseTable {
     pub fn gone(&mut self, session: SessionId, reason: &str, now: Duration) -> Option<(PartId, Returned)> {
         let &part = self.held.get(&session)?;
         let entry = &mut self.entries[part as usize];
-        let judgement = if self.draining { Judgement::Again } else { entry.suspicion.death(entry.frontier) };
+        let judgement =
+            if self.draining { Judgement::Again } else { entry.suspicion.death(entry.frontier, now) };
         self.note(session, part, reason);
         self.release(session, part, now);
         self.speeds.remove(&session);
@@ -374,9 +383,12 @@ impl LeaseTable {
             .iter()
             .filter_map(|(&session, &part)| {
                 let entry = &self.entries[part as usize];
+                // One that has stopped is left to the node's patience. It may hang at a record: then its end must count
+                // against that, or the record would go from hand to hand for ever.
                 let settled = entry.takeover.is_none()
-                    && entry.suspicion.caution() == (0, false)
-                    && now.saturating_sub(entry.since) >= self.rules.settled;
+                    && now.saturating_sub(entry.since) >= self.rules.settled
+                    && entry.moved > entry.since
+                    && now.saturating_sub(entry.moved) < LATELY;
                 settled.then(|| (part, session, self.rest(entry)))
             })
             .max_by_key(|&(part, _, rest)| (rest, part))?;
@@ -461,6 +473,7 @@ impl Entry {
             bytes_read: state.bytes_read,
             suspicion: Suspicion::default(),
             since: Duration::ZERO,
+            moved: Duration::ZERO,
             bytes_before: state.bytes_read,
             takeover: None,
         }

@@ -5,11 +5,15 @@
 //! that a record has caused, the first included, is its last: it is quarantined, by its key.
 
 use crate::message::Position;
+use std::time::Duration;
 
 /// Deaths of readers, the first one included, for which a record is quarantined.
 pub const STRIKES: u32 = 3;
 /// Deaths at one place, whether a record was announced or not, after which the rest of the part is given up.
 pub const MAX_DEATHS: u32 = 10;
+/// Deaths at one place that are closer than this count as one, unless they accuse a record: readers that go together, as with
+/// a machine or a switch, are handed the part one after the other, and say nothing about it.
+pub const DEATHS_APART: Duration = Duration::from_secs(5);
 /// Failures to read on at one place after which the rest of the part is given up.
 pub const MAX_FAILURES: u32 = 3;
 /// Records that are announced after a death: more than a reader usually has under way.
@@ -21,6 +25,8 @@ pub struct Suspicion {
     /// The place that deaths, failures and strikes were counted at.
     at: Position,
     deaths: u32,
+    /// When the last one was that counted.
+    last_death: Option<Duration>,
     failures: u32,
     strikes: u32,
     /// A reader died in the middle of records that it had not announced; the first one that is caught answers for it.
@@ -61,6 +67,7 @@ impl Suspicion {
         if next > self.at {
             self.at = next;
             self.deaths = 0;
+            self.last_death = None;
             self.failures = 0;
             self.strikes = 0;
             self.attempt = None;
@@ -68,9 +75,13 @@ impl Suspicion {
     }
 
     /// The reader died, or was given up.
-    pub fn death(&mut self, frontier: Position) -> Judgement {
+    pub fn death(&mut self, frontier: Position, now: Duration) -> Judgement {
         self.move_to(frontier);
-        self.deaths += 1;
+        let is_apart = self.last_death.is_none_or(|last| now.saturating_sub(last) >= DEATHS_APART);
+        if self.attempt.is_some() || is_apart {
+            self.deaths += 1;
+            self.last_death = Some(now);
+        }
         match self.attempt.take() {
             Some(_) => {
                 self.strikes += 1 + u32::from(self.unexplained);
@@ -112,13 +123,13 @@ mod tests {
         suspicion.move_to(place(40));
         assert_eq!(suspicion.caution(), (0, false), "nobody has died");
         // The first one dies with record 70 in work and 40 as its last word.
-        assert_eq!(suspicion.death(place(40)), Judgement::Again);
+        assert_eq!(suspicion.death(place(40), Duration::ZERO), Judgement::Again);
         for (death, quarantined) in [(2, false), (3, true)] {
             assert_eq!(suspicion.caution(), (CAREFUL_RECORDS, false), "before death {death}");
             for at in [40, 50, 60, 70] {
                 suspicion.attempt(place(at));
             }
-            suspicion.death(place(70));
+            suspicion.death(place(70), Duration::ZERO);
             assert_eq!(suspicion.caution().1, quarantined, "after death {death}");
         }
         suspicion.move_to(place(80));
@@ -133,16 +144,26 @@ mod tests {
     fn a_reader_that_dies_before_it_begins_a_record_accuses_none() {
         let mut suspicion = Suspicion::default();
         for death in 1..MAX_DEATHS {
-            assert_eq!(suspicion.death(place(40)), Judgement::Again, "{death}");
+            assert_eq!(suspicion.death(place(40), DEATHS_APART * death), Judgement::Again, "{death}");
             assert!(!suspicion.caution().1);
         }
-        assert_eq!(suspicion.death(place(40)), Judgement::GiveUp, "but the part is not tried for ever");
+        let at = DEATHS_APART * MAX_DEATHS;
+        assert_eq!(suspicion.death(place(40), at), Judgement::GiveUp, "but the part is not tried for ever");
+    }
+
+    #[test]
+    fn readers_that_go_together_are_one_death() {
+        let mut suspicion = Suspicion::default();
+        for reader in 0..5 * MAX_DEATHS {
+            let judgement = suspicion.death(place(40), Duration::from_millis(reader.into()));
+            assert_eq!(judgement, Judgement::Again, "reader {reader}");
+        }
     }
 
     #[test]
     fn caution_ends_after_enough_records() {
         let mut suspicion = Suspicion::default();
-        suspicion.death(place(0));
+        suspicion.death(place(0), Duration::ZERO);
         (0..u64::from(CAREFUL_RECORDS)).for_each(|i| suspicion.attempt(place(i)));
         assert_eq!(suspicion.caution(), (0, false));
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Exclusion;
-use crate::suspicion::{CAREFUL_RECORDS, MAX_DEATHS};
+use crate::suspicion::{CAREFUL_RECORDS, DEATHS_APART, MAX_DEATHS};
 use crate::wire::Progress;
 
 const NOW: Duration = Duration::ZERO;
@@ -111,8 +111,9 @@ fn a_record_that_kills_its_reader_three_times_is_passed_over() {
     let mut returned = Returned::Pending;
     table.gone(4, "killed", NOW);
     for session in 5.. {
-        let Offer::Lease(..) = table.ready(session, NOW) else { break };
-        returned = table.gone(session, "killed", NOW).unwrap().1;
+        let now = DEATHS_APART * session as u32;
+        let Offer::Lease(..) = table.ready(session, now) else { break };
+        returned = table.gone(session, "killed", now).unwrap().1;
         assert!(session <= 5 + u64::from(MAX_DEATHS));
     }
     assert!(matches!(returned, Returned::GivenUp(_)) && table.finished());
@@ -161,11 +162,26 @@ fn a_rest_too_small_to_cut_goes_to_a_session_that_is_much_faster() {
 #[test]
 fn a_takeover_of_a_reader_that_dies_meanwhile_is_done_all_the_same() {
     let mut table = table(&[1000], 100);
-    lease(table.ready(1, NOW));
+    let held = lease(table.ready(1, NOW));
+    table.accept(1, &accepted(&held, 10, true), false, Duration::from_secs(6)).unwrap();
     table.rebalance(&[2], Duration::from_secs(6)).unwrap();
     let (part, returned) = table.gone(1, "killed", Duration::from_secs(6)).unwrap();
     assert_eq!(part, 0);
     assert!(matches!(returned, Returned::Cut(_)), "{returned:?}");
+}
+
+#[test]
+fn a_reader_that_has_stopped_is_not_taken_over_and_one_that_is_careful_is() {
+    let at = Duration::from_secs;
+    let mut table = table(&[1000], 100);
+    let first = lease(table.ready(1, NOW));
+    table.accept(1, &accepted(&first, 10, true), false, at(1)).unwrap();
+    assert_eq!(table.rebalance(&[2], at(6)), None, "it may hang at a record, which must answer for it");
+    table.gone(1, "no progress", at(60));
+    let second = lease(table.ready(2, at(60)));
+    assert_eq!(table.rebalance(&[3], at(65)), None, "it hangs at the same one");
+    table.accept(2, &accepted(&second, 20, true), true, at(66)).unwrap();
+    assert!(table.rebalance(&[3], at(70)).is_some(), "it gets on, however carefully");
 }
 
 #[test]
