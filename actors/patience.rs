@@ -12,6 +12,7 @@ pub struct Patience {
     limit: Duration,
     heard: Duration,
     moved: Duration,
+    checked: Duration,
     pulse: u64,
 }
 
@@ -27,7 +28,7 @@ pub enum GivenUp {
 impl Patience {
     /// Patience for `limit`, from `now` on.
     pub fn new(limit: Duration, now: Duration) -> Patience {
-        Patience { limit, heard: now, moved: now, pulse: 0 }
+        Patience { limit, heard: now, moved: now, checked: now, pulse: 0 }
     }
 
     /// A frame arrived.
@@ -48,8 +49,14 @@ impl Patience {
         }
     }
 
-    /// Whether patience is over. `leased`: the reader has work; `may_send`: its window has room for the largest record.
+    /// Whether patience is over; to be asked several times within the limit. `leased`: the reader has work; `may_send`: its
+    /// window has room for the largest record.
     pub fn check(&mut self, now: Duration, leased: bool, may_send: bool) -> Option<GivenUp> {
+        if now.saturating_sub(self.checked) > self.limit {
+            // It was this side that stood still, and what the reader has said meanwhile is not read yet.
+            (self.heard, self.moved) = (now, now);
+        }
+        self.checked = now;
         if !leased || !may_send {
             self.moved = now;
         }
@@ -75,6 +82,16 @@ mod tests {
             let now = Duration::from_secs(second);
             patience.check(now, leased, may_send).map(|why| (second, why))
         })
+    }
+
+    #[test]
+    fn a_node_that_stood_still_blames_nobody() {
+        let at = Duration::from_secs;
+        let mut patience = Patience::new(at(10), at(0));
+        assert_eq!(patience.check(at(5), true, true), None);
+        assert_eq!(patience.check(at(500), true, true), None, "its frames may be waiting to be read");
+        assert_eq!(patience.check(at(505), true, true), None);
+        assert_eq!(patience.check(at(511), true, true), Some(GivenUp::Silent));
     }
 
     #[test]

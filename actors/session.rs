@@ -210,7 +210,7 @@ impl Session {
         let may_send = issuer.available() >= self.parts.max_cost;
         drop(issuer);
         let limit = self.parts.patience.as_secs_f64();
-        let reason = match self.patience.check(self.start.elapsed(), self.gate.held().is_some(), may_send) {
+        let reason = match self.patience.check(self.start.elapsed(), self.gate.is_busy(), may_send) {
             None => return,
             Some(GivenUp::Silent) => format!("silent for more than {limit} s (transport.progress_timeout_s)"),
             Some(GivenUp::Stuck) => {

@@ -5,6 +5,7 @@
 use crate::world::{FnModel, Script, Stage, World, hundredths};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
+use std::cell::Cell;
 use std::sync::mpsc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -345,8 +346,15 @@ fn heartbeats_live_on_while_the_writer_is_stuck() {
         let mut peer = Peer::connect(&stage).await;
         let (records, spent) = peer.fill(20_000).await;
         // The device has scored on while it could; but for what is in the commit not one byte comes back.
-        stage.until(|stage| stage.metrics.writer.waiting.get() > 0).await;
-        let spent = spent - spent / records * stage.metrics.writer.scored.get();
+        let (last, same) = (Cell::new(0), Cell::new(0));
+        stage
+            .until(|stage| {
+                let scored = stage.metrics.writer.scored.get();
+                same.set(if last.replace(scored) == scored { same.get() + 1 } else { 0 });
+                same.get() > 10_000 && stage.metrics.writer.waiting.get() > 0
+            })
+            .await;
+        let spent = spent - spent / records * last.get();
         stage.until(|stage| stage.metrics.session.credit_in_use.get() as u64 == spent).await;
         for told in 1..=50 {
             peer.framed.send(Frame::Stats(Stats(vec![told]))).await.unwrap();
