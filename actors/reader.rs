@@ -1,35 +1,34 @@
 //! The reader: pulls prepared records from its source and sends them as far as its credit goes.
 //!
-//! Three parts: a worker thread ([`work`]) that reads, filters and prepares, one record after the other; the sending task
-//! ([`pump`]) that waits for credit; and the actor, which takes what the GPU node says. Between worker and pump stands a
+//! Three parts: a worker thread ([`worker`]) that reads, filters and prepares, one record after the other; the sending task
+//! ([`Pump`]) that waits for credit; and the actor, which takes what the GPU node says. Between worker and pump stands a
 //! queue of [`QUEUE`] frames, and the pump holds one more: when credit is out the worker stops, so the reader's memory is a
 //! few records.
 
-use crate::Exclusion;
 use crate::credit::Window;
-use crate::ledger::Tally;
-use crate::message::Position;
 use crate::metrics::ReaderFigure;
-use crate::part::PartId;
 use crate::port::{Pulse, Source};
 use crate::wire::codec::Received;
 use crate::wire::handshake::{Welcome, introduce};
-use crate::wire::{
-    Frame, FrameCodec, HandshakeError, JobSecret, Lease, LeaseEnd, Progress, RecordFrame, Stats, WireError,
-};
+use crate::wire::{Frame, FrameCodec, HandshakeError, JobSecret, Lease, WireError};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, StreamHandler};
 use bytes::Bytes;
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Sender, bounded};
 use futures_util::{SinkExt, StreamExt};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::codec::Framed;
+
+mod figures;
+mod worker;
+
+use figures::Figures;
+use worker::{Fence, Worker};
 
 /// Frames between the worker and the socket: enough that neither waits for the other's hiccups.
 const QUEUE: usize = 4;
@@ -37,8 +36,6 @@ const QUEUE: usize = 4;
 const WRITE_BUFFER: usize = 256 * 1024;
 /// How often a reader tells its figures; also its heartbeat.
 const STATS_EVERY: Duration = Duration::from_secs(1);
-/// Without a record to send, progress is told this often.
-const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// Silence after which the GPU node is given up; it pings every 5 s.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -227,25 +224,6 @@ impl StreamHandler<Result<Received, WireError>> for Reader {
     }
 }
 
-/// The lease that was taken back last.
-#[derive(Debug, Default)]
-struct Fence(AtomicU64);
-
-impl Fence {
-    /// A part and an epoch in one number, and never zero.
-    fn number(part: PartId, epoch: u32) -> u64 {
-        (u64::from(part) << 32 | u64::from(epoch)).wrapping_add(1)
-    }
-
-    fn set(&self, part: PartId, epoch: u32) {
-        self.0.store(Fence::number(part, epoch), Ordering::Release);
-    }
-
-    fn is_set(&self, lease: &Lease) -> bool {
-        self.0.load(Ordering::Acquire) == Fence::number(lease.part, lease.epoch)
-    }
-}
-
 /// The sending task.
 struct Pump<S> {
     sink: S,
@@ -317,166 +295,5 @@ where
         self.figures.set(ReaderFigure::Pulse, self.pulse.count());
         self.sink.send(Frame::Stats(self.figures.stats())).await?;
         Ok(())
-    }
-}
-
-/// The reader's own figures; see [`ReaderFigure`].
-#[derive(Debug, Default)]
-struct Figures([AtomicU64; ReaderFigure::COUNT]);
-
-impl Figures {
-    fn add(&self, figure: ReaderFigure, n: u64) {
-        self.0[figure as usize].fetch_add(n, Ordering::Relaxed);
-    }
-
-    fn add_time(&self, figure: ReaderFigure, since: Instant) {
-        self.add(figure, since.elapsed().as_micros() as u64);
-    }
-
-    fn set(&self, figure: ReaderFigure, n: u64) {
-        self.0[figure as usize].store(n, Ordering::Relaxed);
-    }
-
-    fn stats(&self) -> Stats {
-        Stats(self.0.iter().map(|value| value.load(Ordering::Relaxed)).collect())
-    }
-}
-
-/// The worker thread.
-struct Worker {
-    source: Box<dyn Source>,
-    max_record: u32,
-    leases: Receiver<Lease>,
-    goes: Receiver<()>,
-    fence: Arc<Fence>,
-    frames: mpsc::Sender<Frame>,
-    figures: Arc<Figures>,
-    pulse: Pulse,
-}
-
-/// The other end of the queue is gone: so is the connection.
-struct Disconnected;
-
-impl Worker {
-    fn run(mut self) {
-        loop {
-            let idle_since = Instant::now();
-            let Ok(lease) = self.leases.recv() else { return };
-            self.figures.add_time(ReaderFigure::UnemployedMicros, idle_since);
-            if self.read(&lease).is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Reads one part to its end, to the first error, or until the lease is taken back.
-    fn read(&mut self, lease: &Lease) -> Result<(), Disconnected> {
-        let Worker { source, max_record, goes, fence, frames, figures, pulse, .. } = self;
-        let Lease { part, epoch, mut careful, .. } = *lease;
-        // A leave that was given to the last lease.
-        let _ = goes.try_recv();
-        let mut log = ProgressLog::new(lease);
-        let start = Instant::now();
-        let opened = source.open(lease, pulse);
-        figures.add_time(ReaderFigure::WorkMicros, start);
-        let failure = match opened {
-            Err(error) => Some(error.message),
-            Ok(mut stream) => loop {
-                if fence.is_set(lease) {
-                    break None;
-                }
-                if careful > 0 {
-                    careful -= 1;
-                    send(frames, figures, Frame::Attempt { part, epoch, progress: log.take() })?;
-                    let start = Instant::now();
-                    goes.recv().map_err(|_| Disconnected)?;
-                    figures.add_time(ReaderFigure::BlockedMicros, start);
-                    if fence.is_set(lease) {
-                        break None;
-                    }
-                }
-                let start = Instant::now();
-                let step = stream.next();
-                figures.add_time(ReaderFigure::WorkMicros, start);
-                pulse.beat();
-                let step = match step {
-                    Ok(Some(step)) => step,
-                    Ok(None) => break None,
-                    Err(error) => break Some(error.message),
-                };
-                let fetched = step.bytes_read.saturating_sub(log.bytes_read);
-                figures.add(ReaderFigure::FetchedBytes, fetched);
-                log.pass(step.next, step.bytes_read);
-                match step.outcome {
-                    Err(reason) => log.exclude(reason),
-                    Ok(prepared) => {
-                        let mut record =
-                            RecordFrame { part, epoch, at: step.at, progress: Progress::default(), prepared };
-                        let bound = 1 + record.encoded_len() + log.encoded_bound();
-                        if bound > *max_record as usize {
-                            log.exclude(Exclusion::RecordTooLarge);
-                        } else {
-                            record.progress = log.take();
-                            figures.add(ReaderFigure::SentRecords, 1);
-                            send(frames, figures, Frame::Record(Box::new(record)))?;
-                        }
-                    }
-                }
-                if log.is_due() {
-                    send(frames, figures, Frame::Progress { part, epoch, progress: log.take() })?;
-                }
-            },
-        };
-        let end = LeaseEnd { part, epoch, progress: log.take(), failure };
-        send(frames, figures, Frame::LeaseEnd(end))
-    }
-}
-
-fn send(frames: &mpsc::Sender<Frame>, figures: &Figures, frame: Frame) -> Result<(), Disconnected> {
-    let start = Instant::now();
-    let sent = frames.blocking_send(frame).map_err(|_| Disconnected);
-    figures.add_time(ReaderFigure::BlockedMicros, start);
-    sent
-}
-
-/// What has happened since the last frame of a lease.
-struct ProgressLog {
-    next: Position,
-    bytes_read: u64,
-    excluded: Tally,
-    told: Instant,
-}
-
-impl ProgressLog {
-    fn new(lease: &Lease) -> ProgressLog {
-        ProgressLog {
-            next: lease.start,
-            bytes_read: lease.start.offset,
-            excluded: Tally::default(),
-            told: Instant::now(),
-        }
-    }
-
-    fn pass(&mut self, next: Position, bytes_read: u64) {
-        self.next = next;
-        self.bytes_read = bytes_read;
-    }
-
-    fn exclude(&mut self, reason: Exclusion) {
-        self.excluded.add(reason, 1);
-    }
-
-    fn is_due(&self) -> bool {
-        !self.excluded.is_empty() && self.told.elapsed() >= PROGRESS_EVERY
-    }
-
-    /// Upper bound of what [`ProgressLog::take`] adds to a frame.
-    fn encoded_bound(&self) -> usize {
-        5 * Exclusion::ALL.len()
-    }
-
-    fn take(&mut self) -> Progress {
-        self.told = Instant::now();
-        Progress { next: self.next, bytes_read: self.bytes_read, excluded: self.excluded.drain() }
     }
 }
