@@ -6,7 +6,7 @@ NODE   := $(TARGET)/release/warcdl-node
 TEST_FEATURES := warcdl-actors/testkit,warcdl-actors/mutants
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-sim test-crash test-kill bench-commit lint sample clean-results
+.PHONY: help setup build demo test test-sim test-crash test-kill bench-commit bench-read lint sample clean-results
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,14 @@ test-kill: ## kill the processes of real runs at random, 200 times; KILLS=… an
 
 bench-commit: ## what commits cost: with them against without, in pairs
 	cargo bench --locked --bench commit
+
+bench-read: $(TARGET)/bench-venv/installed ## reading archives, against FastWARC
+	cargo bench --locked --bench read -- $(abspath $(TARGET)/bench-venv)/bin/python
+
+$(TARGET)/bench-venv/installed: benches/requirements.txt
+	python3 -m venv $(TARGET)/bench-venv
+	$(TARGET)/bench-venv/bin/pip --disable-pip-version-check install --quiet --requirement $<
+	@touch $@
 
 lint: ## check format and lints, as for every change
 	cargo fmt --all --check

@@ -1,5 +1,6 @@
 //! Where records come from: listings, stored files, members, WARC and HTTP.
 
+mod arc;
 pub mod archive;
 mod body;
 mod http;

@@ -54,7 +54,7 @@ fn a_model_that_cannot_be_opened_is_told_before_anything_starts() {
 fn inputs_that_are_not_there_are_named() {
     for (source, words) in [
         ("source.list = \"/nowhere/list.txt\"", vec!["/nowhere/list.txt"]),
-        ("source.suffixes = [\".arc\"]", vec![".arc"]),
+        ("source.suffixes = [\".tar\"]", vec![".tar"]),
         (
             "source.s3 = { buckets = [\"b\"], endpoint_url = \"http://127.0.0.1:1\", access_key_id = \"k\", secret_access_key = \"s3cr3t\" }",
             vec!["127.0.0.1:1"],

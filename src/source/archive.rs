@@ -1,6 +1,6 @@
 //! The records of an archive, one entry for each record and for each damaged piece.
 //!
-//! WARC 1.0/1.1 (ISO 28500), read leniently: header names in any case, LF-only lines, folded values.
+//! WARC 0.17 to 1.1 (ISO 28500), read leniently: header names in any case, LF-only lines, folded values; and ARC.
 
 use std::io::{self, Read};
 
@@ -8,6 +8,7 @@ use memchr::memmem;
 use thiserror::Error;
 use warcdl_actors::{Exclusion, Meta, Position};
 
+use super::arc;
 use super::body;
 use super::http::{Headers, section_len};
 use super::member::{Boundary, End, Members};
@@ -215,14 +216,18 @@ impl ArchiveReader {
 
     /// Reads the record at hand and goes to the start of the next one.
     fn record(&mut self) -> io::Result<Result<Response, Exclusion>> {
-        self.members.ensure(5)?;
-        if !opens_record(self.members.bytes()) {
+        if !self.members.opens_record()? {
             return self.resync(Exclusion::NoRecordHeaders);
         }
-        let Some(length) = self.section(MAX_HEADERS)? else {
-            return self.resync(Exclusion::NoRecordHeaders);
+        let headers = match arc::Line::parse(self.members.bytes()) {
+            Some(line) => WarcHeaders::from(line),
+            None => {
+                let Some(length) = self.section(MAX_HEADERS)? else {
+                    return self.resync(Exclusion::NoRecordHeaders);
+                };
+                WarcHeaders::parse(&self.members.bytes()[..length], length)
+            }
         };
-        let headers = WarcHeaders::parse(&self.members.bytes()[..length], length);
         let is_response = headers.warc_type == WarcType::Response;
         self.seen.warc_type = Some(headers.warc_type);
         if is_response {
@@ -376,7 +381,7 @@ impl ArchiveReader {
                 Some(_) => Ok(Err(self.damage()?)),
             };
         }
-        if !opens_record(self.members.bytes()) {
+        if !self.members.opens_record()? {
             if self.back_into(block) {
                 return Ok(Err(Exclusion::BadLength));
             }

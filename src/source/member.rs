@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use memchr::memmem;
 use zlib_rs::{Inflate, InflateFlush, Status, crc32::crc32};
 
+use super::arc;
 use super::archive::{is_padding, opens_record};
 use frame::Frames;
 pub(super) use gzip::gzip_header_len;
@@ -166,6 +167,19 @@ impl Members {
         Ok(true)
     }
 
+    /// Whether a record starts at the window's beginning, of WARC or of ARC.
+    pub(super) fn opens_record(&mut self) -> io::Result<bool> {
+        self.ensure(5)?;
+        if opens_record(self.bytes()) {
+            return Ok(true);
+        }
+        if !arc::may_open(self.bytes()) {
+            return Ok(false);
+        }
+        self.ensure(arc::MAX_LINE)?;
+        Ok(arc::Line::parse(self.bytes()).is_some())
+    }
+
     /// Brings more bytes into the window; `false` at the end of the member, or with a full window.
     pub(super) fn more(&mut self) -> io::Result<bool> {
         if !self.open || self.ended.is_some() {
@@ -281,7 +295,7 @@ impl Members {
         self.stored.ensure(64 << 10)?;
         let head = self.stored.bytes();
         let holds = |magic| memmem::find(head, magic).is_some();
-        let format = if opens_record(head) {
+        let format = if opens_record(head) || arc::Line::parse(head).is_some() {
             Format::Plain
         } else if head.starts_with(gzip::MAGIC) {
             Format::Gzip
@@ -349,7 +363,7 @@ impl Members {
         self.find_next().map(|_| ())
     }
 
-    /// Opens the next member that inflates to `WARC/`; tells whether only zeros were passed.
+    /// Opens the next member that inflates to a record; tells whether only zeros were passed.
     fn find_next(&mut self) -> io::Result<bool> {
         let mut zeros = true;
         loop {
@@ -369,7 +383,7 @@ impl Members {
                 }
                 continue;
             }
-            if self.open_here()? && self.ensure(5)? && opens_record(self.bytes()) {
+            if self.open_here()? && self.opens_record()? {
                 return Ok(zeros);
             }
             zeros = false;

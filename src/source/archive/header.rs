@@ -4,6 +4,7 @@ use warc::WarcHeader;
 use warcdl_actors::Meta;
 
 use super::super::WarcType;
+use super::super::arc;
 use super::super::http::fields;
 use super::text;
 
@@ -38,6 +39,13 @@ impl WarcHeaders {
             }
         }
         headers
+    }
+}
+
+impl From<arc::Line> for WarcHeaders {
+    fn from(line: arc::Line) -> Self {
+        let arc::Line { length, block, warc_type, meta } = line;
+        WarcHeaders { length, content_length: Some(block), warc_type, meta }
     }
 }
 

@@ -66,6 +66,11 @@ fn record(name: &str) -> Vec<u8> {
     record_with_length(name, 0)
 }
 
+fn arc_record(name: &str) -> Vec<u8> {
+    let block = format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>{name}</p>");
+    format!("http://{name}/ 1.2.3.4 20010203040506 text/html {}\n{block}\n", block.len()).into_bytes()
+}
+
 /// What a reader makes of a file that is read from `start`, piece by piece as `input` gives it.
 fn read(input: Box<dyn Read + Send>, file: &[u8], start: Position) -> Vec<(Position, Position, Outcome)> {
     let head = Cursor::new(file.to_vec());
@@ -376,4 +381,22 @@ fn agrees_with_the_strict_reader_of_the_warc_crate() {
         }
     }
     assert!(reader.next().unwrap().is_none());
+}
+
+#[test]
+fn arc_is_read_too() {
+    let about = b"filedesc://x.arc 0.0.0.0 20010203040506 text/plain 15\n1 0 Tests\nURL \n\n".to_vec();
+    let name_server = b"dns:a 1.2.3.4 20010203040506 text/dns 4\nA 1\n\n".to_vec();
+    let records = [about, arc_record("a"), name_server, arc_record("b"), arc_record("c")];
+    let not_http = Err(Exclusion::WrongWarcType);
+    let expected = [not_http, Ok("a"), not_http, Ok("b"), Ok("c")];
+    check("plain", &records.concat(), &expected);
+    let members: Vec<Vec<u8>> = records.iter().map(|record| gzip(record)).collect();
+    check("a member each", &members.concat(), &expected);
+    check("one member", &gzip(&records.concat()), &expected);
+    let mut damaged = members.clone();
+    let middle = damaged[1].len() / 2;
+    damaged[1][middle..middle + 4].fill(0xff);
+    let outcomes = [not_http, Err(Exclusion::CorruptMember), not_http, Ok("b"), Ok("c")];
+    check("a damaged member", &damaged.concat(), &outcomes);
 }
