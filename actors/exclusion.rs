@@ -100,7 +100,7 @@ exclusions! {
     // What the archive is made of.
     /// The record has no WARC header, or one that cannot be read.
     NoRecordHeaders = 0, "no_record_headers", Some(L::RecordHeadersNone), true;
-    /// Not a `response` record (requests, metadata, warcinfo, revisits, ...).
+    /// Not of a type in `record.types` (requests, metadata, warcinfo, revisits, ...).
     WrongWarcType = 1, "wrong_warc_type", Some(L::WrongWarcType), false;
     /// The block of the response does not start with HTTP headers.
     NoHttpHeaders = 2, "no_http_headers", Some(L::HttpHeadersNone), false;

@@ -10,7 +10,7 @@ use crate::mutant::{Mutant, planted};
 use crate::part::{PartId, PartOver, PartState, TO_THE_END};
 use crate::suspicion::{Judgement, Suspicion};
 use crate::wire::Lease;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,9 +129,9 @@ pub struct LeaseTable {
     archives: Vec<Archive>,
     entries: Vec<Entry>,
     pending: VecDeque<PartId>,
-    held: HashMap<SessionId, PartId>,
+    held: BTreeMap<SessionId, PartId>,
     /// Bytes that each session has read, and seconds that it took, in leases that are over.
-    speeds: HashMap<SessionId, (u64, Duration)>,
+    speeds: BTreeMap<SessionId, (u64, Duration)>,
     rules: TakeoverRules,
     /// Parts that are not over: of each archive, and in all; and archives that have any.
     open_of: Vec<u32>,
@@ -159,8 +159,8 @@ impl LeaseTable {
             open: pending.len(),
             pending,
             entries,
-            held: HashMap::new(),
-            speeds: HashMap::new(),
+            held: BTreeMap::new(),
+            speeds: BTreeMap::new(),
             rules,
             draining: false,
             delivered: 0,

@@ -14,6 +14,6 @@ mod warc_type;
 pub use archive::{ArchiveReader, Entry, ReadError};
 pub use listing::{Archive, list};
 pub use response::Response;
-pub use settings::{RecordSettings, S3Settings, Secret, SourceSettings};
+pub use settings::{RecordSettings, RecordType, S3Settings, Secret, SourceSettings};
 pub use store::{SourceError, Store};
 pub use warc_type::WarcType;

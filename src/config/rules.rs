@@ -54,6 +54,9 @@ impl<'a> Rules<'a> {
             self.broken(&sources, message);
         }
         self.ordered("record.min_body_bytes", "record.max_body_bytes");
+        if self.is_empty("record.types") {
+            self.broken(&["record.types"], "\"record.types\" is empty: name at least \"response\"");
+        }
         if self.list("record.http_status").iter().any(|status| !(100..1000).contains(&integer(status))) {
             self.broken(&["record.http_status"], "\"record.http_status\" holds codes of 100 to 999");
         }

@@ -13,6 +13,7 @@ use crate::prepare::plain::{normalise, plain_text};
 use crate::prepare::tokens::TextTokenizer;
 use crate::prepare::{PrepareError, confine};
 use crate::source::Response;
+use crate::source::response::PLAIN_TEXT;
 
 /// Characters that the language is recognised by.
 const LANGUAGE_CHARS: usize = 2_000;
@@ -90,16 +91,22 @@ impl TextPreparer {
         })
     }
 
-    /// Prepares one page, or says why it is left out. Conditions are tested as soon as they can be, cheapest first.
+    /// Prepares one page, or a text that is one already, or says why it is left out. Conditions are tested as soon as they can be, cheapest first.
     pub fn prepare(&mut self, response: Response) -> Result<Prepared, Exclusion> {
         let Response { mut meta, http_charset, body } = response;
         self.filter.url(&meta.url)?;
         let (html, charset) = decode(&body, &http_charset)?;
         drop(body);
-        let title = scan(&html, self.limits)?;
-        let text = match self.extractor {
-            Extractor::Main => main_text(&html).unwrap_or_else(|| plain_text(&html)),
-            Extractor::Plain => plain_text(&html),
+        let (title, text) = if meta.content_mime_type == PLAIN_TEXT {
+            (None, html.trim().to_owned())
+        } else {
+            let title = scan(&html, self.limits)?
+                .map(|title| normalise(&html_escape::decode_html_entities(title)).replace('\n', " "));
+            let text = match self.extractor {
+                Extractor::Main => main_text(&html).unwrap_or_else(|| plain_text(&html)),
+                Extractor::Plain => plain_text(&html),
+            };
+            (title, text)
         };
         self.filter.chars(&text)?;
         self.filter.text(&text)?;
@@ -111,9 +118,7 @@ impl TextPreparer {
         };
         meta.content_charset = charset.to_owned();
         meta.content_languages = language.map_or_else(String::new, |lang| lang.code().to_owned());
-        meta.title = title.map_or_else(String::new, |title| {
-            normalise(&html_escape::decode_html_entities(title)).replace('\n', " ")
-        });
+        meta.title = title.unwrap_or_default();
         Ok(Prepared { meta, input, keep: Bytes::from(text) })
     }
 }

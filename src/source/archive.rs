@@ -12,7 +12,8 @@ use super::arc;
 use super::body;
 use super::http::{Headers, section_len};
 use super::member::{Boundary, End, Members};
-use super::{RecordSettings, Response, WarcType};
+use super::response::PLAIN_TEXT;
+use super::{RecordSettings, RecordType, Response, WarcType};
 use crate::kind::Kind;
 use header::WarcHeaders;
 
@@ -102,11 +103,13 @@ impl ArchiveReader {
         settings: &RecordSettings,
         kind: Kind,
     ) -> Self {
-        let content_types = if settings.content_types.is_empty() {
-            kind.content_types().iter().map(|name| (*name).to_owned()).collect()
-        } else {
-            settings.content_types.clone()
-        };
+        let mut content_types = settings.content_types.clone();
+        if content_types.is_empty() {
+            content_types = kind.content_types().iter().map(|name| (*name).to_owned()).collect();
+            if kind == Kind::Text && settings.types.contains(&RecordType::Conversion) {
+                content_types.push(PLAIN_TEXT.to_owned());
+            }
+        }
         ArchiveReader {
             name: name.to_owned(),
             members: Members::new(input, start.offset),
@@ -119,7 +122,7 @@ impl ArchiveReader {
         }
     }
 
-    /// MIME type of the last entry, if it is a `response`, whether it is taken or not: in lower case, without
+    /// MIME type of the last entry, if it is of a type that is taken, whether it is taken itself or not: in lower case, without
     /// parameters; empty if the server told none.
     pub fn mime(&self) -> &str {
         &self.seen.mime
@@ -241,11 +244,19 @@ impl ArchiveReader {
             return self.rest_of_member(headers.meta);
         };
         self.members.consume(headers.length);
-        if !is_response {
+        if !self.taken.settings.types.iter().any(|taken| taken.warc_type() == headers.warc_type) {
             return self.discard(block, Exclusion::WrongWarcType);
         }
         if self.passing_over {
             return self.discard(block, Exclusion::Quarantined);
+        }
+        if !is_response {
+            // The block is the file itself, and the record's own header says what it is.
+            let file = Headers { content_type: &headers.content_type, ..Headers::default() };
+            return match self.taken.check(&file, block, headers.meta, &mut self.seen) {
+                Err(reason) => self.discard(block, reason),
+                Ok(wanted) => self.body(wanted),
+            };
         }
         let limit = block.min(MAX_HEADERS as u64) as usize;
         let http = match self.section(limit)? {
@@ -257,7 +268,7 @@ impl ArchiveReader {
         let wanted = match http {
             Some(length) if length as u64 <= block => {
                 let section = &self.members.bytes()[..length];
-                self.taken.check(section, block - length as u64, headers.meta, &mut self.seen)
+                self.taken.check_http(section, block - length as u64, headers.meta, &mut self.seen)
             }
             _ => Err(Exclusion::NoHttpHeaders),
         };
@@ -292,7 +303,7 @@ impl ArchiveReader {
         block.truncate(trimmed.map_or(block.len(), <[u8]>::len));
         let section = section_len(&block, 0).unwrap_or(block.len());
         let body = block.split_off(section);
-        let wanted = self.taken.check(&block, body.len() as u64, meta, &mut self.seen);
+        let wanted = self.taken.check_http(&block, body.len() as u64, meta, &mut self.seen);
         Ok(wanted.and_then(|wanted| wanted.decode(body, self.cap())))
     }
 
@@ -464,16 +475,33 @@ impl ArchiveReader {
 }
 
 impl Taken {
-    /// Whether the response with these HTTP headers and so long a body is taken.
-    fn check(&self, section: &[u8], body: u64, mut meta: Meta, seen: &mut Seen) -> Result<Wanted, Exclusion> {
+    /// Whether the response with this section of HTTP headers and so long a body is taken.
+    fn check_http(
+        &self,
+        section: &[u8],
+        body: u64,
+        meta: Meta,
+        seen: &mut Seen,
+    ) -> Result<Wanted, Exclusion> {
         let headers = Headers::parse(section).ok_or(Exclusion::NoHttpHeaders)?;
-        let mime = headers.mime();
         seen.http_status = Some(headers.status);
-        seen.mime.push_str(&String::from_utf8_lossy(mime));
-        seen.mime.make_ascii_lowercase();
         if !self.settings.http_status.is_empty() && !self.settings.http_status.contains(&headers.status) {
+            seen.note_mime(headers.mime());
             return Err(Exclusion::HttpStatus);
         }
+        self.check(&headers, body, meta, seen)
+    }
+
+    /// Whether what has these headers and is so long is taken.
+    fn check(
+        &self,
+        headers: &Headers<'_>,
+        body: u64,
+        mut meta: Meta,
+        seen: &mut Seen,
+    ) -> Result<Wanted, Exclusion> {
+        let mime = headers.mime();
+        seen.note_mime(mime);
         if !self.content_types.iter().any(|taken| taken.as_bytes().eq_ignore_ascii_case(mime)) {
             return Err(Exclusion::WrongContentType);
         }
@@ -495,6 +523,11 @@ impl Taken {
 }
 
 impl Seen {
+    fn note_mime(&mut self, mime: &[u8]) {
+        self.mime.push_str(&String::from_utf8_lossy(mime));
+        self.mime.make_ascii_lowercase();
+    }
+
     fn clear(&mut self) {
         self.url.clear();
         self.mime.clear();

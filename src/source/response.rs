@@ -1,8 +1,11 @@
-//! One HTTP response out of an archive: what reading hands to preparing.
+//! One capture out of an archive: what reading hands to preparing.
 
 use warcdl_actors::Meta;
 
-/// A `response` record whose HTTP body is decoded (chunking and content codings undone).
+/// MIME type of texts that are taken as they are.
+pub const PLAIN_TEXT: &str = "text/plain";
+
+/// A record whose HTTP body, or file, is decoded (chunking and content codings undone).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     /// Provenance; charset, language, title and picture size are still empty.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::WarcType;
+
 /// `[source]`: where the archives lie.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +62,8 @@ impl S3Settings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordSettings {
+    /// Types of records taken; at least one.
+    pub types: Vec<RecordType>,
     /// Shortest HTTP body, in bytes as archived.
     pub min_body_bytes: u64,
     /// Longest HTTP body, in bytes as archived and as decoded.
@@ -68,6 +72,29 @@ pub struct RecordSettings {
     pub http_status: Vec<u16>,
     /// MIME types taken; empty takes those of the kind.
     pub content_types: Vec<String>,
+}
+
+/// A type of records that hold what a run can look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordType {
+    /// What a server answered, with its HTTP headers.
+    Response,
+    /// A file as it is.
+    Resource,
+    /// A capture in another format: the texts of WET files.
+    Conversion,
+}
+
+impl RecordType {
+    /// The type as it stands in archives.
+    pub const fn warc_type(self) -> WarcType {
+        match self {
+            RecordType::Response => WarcType::Response,
+            RecordType::Resource => WarcType::Resource,
+            RecordType::Conversion => WarcType::Conversion,
+        }
+    }
 }
 
 /// A string that is never shown in logs.

@@ -54,6 +54,15 @@ fn a_page_without_main_text_keeps_its_plain_text() {
 }
 
 #[test]
+fn a_text_is_taken_as_it_is() {
+    let mut text = page("\n1 < 2 && 2 <b> 1\n\nsecond line\n");
+    text.meta.content_mime_type = "text/plain".into();
+    let prepared = preparer(Extractor::Main, &open()).prepare(text).expect("passes");
+    assert_eq!(&prepared.keep[..], b"1 < 2 && 2 <b> 1\n\nsecond line");
+    assert_eq!(prepared.meta.title, "");
+}
+
+#[test]
 fn filters_name_themselves() {
     let check = |filter: FilterSettings, expected: Option<Exclusion>| {
         let outcome = preparer(Extractor::Main, &filter).prepare(page(&article()));

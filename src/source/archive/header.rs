@@ -15,13 +15,20 @@ pub(super) struct WarcHeaders {
     /// Length of the block.
     pub(super) content_length: Option<u64>,
     pub(super) warc_type: WarcType,
+    /// `Content-Type` of the block, as written; empty if none.
+    pub(super) content_type: Vec<u8>,
     pub(super) meta: Meta,
 }
 
 impl WarcHeaders {
     pub(super) fn parse(section: &[u8], length: usize) -> Self {
-        let mut headers =
-            WarcHeaders { length, content_length: None, warc_type: WarcType::Other, meta: Meta::default() };
+        let mut headers = WarcHeaders {
+            length,
+            content_length: None,
+            warc_type: WarcType::Other,
+            content_type: Vec::new(),
+            meta: Meta::default(),
+        };
         for (name, value) in fields(section) {
             let Ok(name) = str::from_utf8(name) else { continue };
             let meta = &mut headers.meta;
@@ -31,6 +38,7 @@ impl WarcHeaders {
                     headers.content_length =
                         str::from_utf8(value).ok().and_then(|digits| digits.parse().ok());
                 }
+                WarcHeader::ContentType => headers.content_type = value.to_vec(),
                 WarcHeader::TargetURI => meta.url = uri(value),
                 WarcHeader::Date => meta.fetch_time = text(value),
                 WarcHeader::PayloadDigest => meta.content_digest = text(value),
@@ -45,7 +53,7 @@ impl WarcHeaders {
 impl From<arc::Line> for WarcHeaders {
     fn from(line: arc::Line) -> Self {
         let arc::Line { length, block, warc_type, meta } = line;
-        WarcHeaders { length, content_length: Some(block), warc_type, meta }
+        WarcHeaders { length, content_length: Some(block), warc_type, content_type: Vec::new(), meta }
     }
 }
 

@@ -7,7 +7,7 @@ use warcdl_actors::{Exclusion, Position};
 
 use super::ArchiveReader;
 use crate::kind::Kind;
-use crate::source::RecordSettings;
+use crate::source::{RecordSettings, RecordType};
 
 struct OneByte(Cursor<Vec<u8>>);
 
@@ -22,6 +22,7 @@ type Outcome = Result<String, Exclusion>;
 
 fn settings() -> RecordSettings {
     RecordSettings {
+        types: vec![RecordType::Response],
         min_body_bytes: 1,
         max_body_bytes: 100_000,
         http_status: Vec::new(),
@@ -399,4 +400,43 @@ fn arc_is_read_too() {
     damaged[1][middle..middle + 4].fill(0xff);
     let outcomes = [not_http, Err(Exclusion::CorruptMember), not_http, Ok("b"), Ok("c")];
     check("a damaged member", &damaged.concat(), &outcomes);
+}
+
+#[test]
+fn texts_and_files_without_http_are_taken_if_asked_for() {
+    let other = |warc_type: &str, mime: &str, block: &str| {
+        format!(
+            "WARC/1.0\r\nWARC-Type: {warc_type}\r\nWARC-Target-URI: http://a/\r\nContent-Type: {mime}\r\n\
+             Content-Length: {}\r\n\r\n{block}\r\n\r\n",
+            block.len()
+        )
+        .into_bytes()
+    };
+    let file = [
+        record("a"),
+        other("conversion", "text/plain", "a text"),
+        other("resource", "Text/HTML; charset=utf-8", "<p>a file</p>"),
+        other("resource", "image/png", "\u{89}PNG"),
+        other("conversion", "text/plain", ""),
+    ]
+    .concat();
+    let read = |types: &[RecordType]| -> Vec<Outcome> {
+        let settings = RecordSettings { types: types.to_vec(), ..settings() };
+        let input = Box::new(Cursor::new(file.clone()));
+        let mut reader = ArchiveReader::new(input, "test", Position::default(), &settings, Kind::Text);
+        std::iter::from_fn(|| reader.next().unwrap())
+            .map(|entry| entry.content.map(|response| String::from_utf8(response.body).unwrap()))
+            .collect()
+    };
+    let (wrong_type, wrong_content) = (Err(Exclusion::WrongWarcType), Err(Exclusion::WrongContentType));
+    let page = Ok("<p>a</p>".to_owned());
+    assert_eq!(
+        read(&[RecordType::Response]),
+        [page.clone(), wrong_type.clone(), wrong_type.clone(), wrong_type.clone(), wrong_type.clone()]
+    );
+    assert_eq!(
+        read(&[RecordType::Response, RecordType::Conversion, RecordType::Resource]),
+        [page, Ok("a text".into()), Ok("<p>a file</p>".into()), wrong_content, Err(Exclusion::BodyTooShort)]
+    );
+    assert_eq!(read(&[RecordType::Conversion])[..2], [wrong_type, Ok("a text".into())]);
 }
