@@ -4,7 +4,6 @@ import json
 import resource
 import sys
 
-from fastwarc.stream_io import FileStream, GZipStream
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 PAGES = {"text/html", "application/xhtml+xml"}
@@ -13,11 +12,12 @@ PAGES = {"text/html", "application/xhtml+xml"}
 def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF)
     records = pages = body_bytes = 0
-    for record in ArchiveIterator(GZipStream(FileStream(sys.argv[1], "rb")), parse_http=True):
-        records += 1
-        if record.record_type == WarcRecordType.response and record.http_content_type in PAGES:
-            pages += 1
-            body_bytes += len(record.reader.read())
+    with open(sys.argv[1], "rb") as file:
+        for record in ArchiveIterator(file, parse_http=True):
+            records += 1
+            if record.record_type == WarcRecordType.response and record.http_content_type in PAGES:
+                pages += 1
+                body_bytes += len(record.reader.read())
     after = resource.getrusage(resource.RUSAGE_SELF)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(json.dumps({"records": records, "pages": pages, "body_bytes": body_bytes, "seconds": seconds}))
