@@ -3,6 +3,7 @@
 //! Run by `make bench-read`, which installs the peer: `read PYTHON`. Pairs in turn, each in a process of its own; the last
 //! line is JSON. A ratio above 1 says how many times as fast ours is.
 
+#[expect(dead_code, reason = "tests need more of it")]
 #[path = "../tests/archive.rs"]
 mod archive;
 
