@@ -5,7 +5,7 @@
 use crate::exit::{FaultSender, Vital};
 use crate::interleaver::Interleaver;
 use crate::lease::{Interruption, LeaseTable, Offer, Returned, SessionId, Takeover};
-use crate::message::{Accepted, EndOfStream, WarcId};
+use crate::message::{Accepted, EndOfStream, RecordKey, WarcId};
 use crate::metrics::DispatcherMetrics;
 use crate::part::PartId;
 use crate::wire::Lease;
@@ -98,12 +98,12 @@ pub struct Report;
 /// What the dispatcher has to tell at the end.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// Records that were handed to the pipeline.
-    pub delivered: u64,
     /// Leases that ended before their archive did: the first thousand.
     pub interruptions: Vec<Interruption>,
     /// How many there were.
     pub interrupted: u64,
+    /// Records that were passed over because they killed their readers: the first thousand.
+    pub quarantined: Vec<RecordKey>,
 }
 
 /// The actor.
@@ -153,7 +153,17 @@ impl Dispatcher {
             let Some(answer) = sessions.get(session) else { return false };
             match table.ready(*session, now) {
                 Offer::Wait => return true,
-                Offer::Lease(warc, lease) => answer.do_send(Work::Lease(warc, lease)),
+                Offer::Lease(warc, lease) => {
+                    if lease.pass_over {
+                        let (archive, offset) = (&lease.name, lease.start.offset);
+                        tracing::warn!(
+                            archive,
+                            offset,
+                            "this record has killed its readers: it is passed over"
+                        );
+                    }
+                    answer.do_send(Work::Lease(warc, lease));
+                }
                 Offer::Finish => answer.do_send(Work::Finish),
             }
             false
@@ -299,7 +309,7 @@ impl Handler<Report> for Dispatcher {
     fn handle(&mut self, _: Report, _: &mut Context<Self>) -> MessageResult<Report> {
         let (interruptions, interrupted) = self.table.interruptions();
         MessageResult(Reading {
-            delivered: self.table.delivered(),
+            quarantined: self.table.quarantined().to_vec(),
             interruptions: interruptions.to_vec(),
             interrupted,
         })

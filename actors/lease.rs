@@ -5,7 +5,7 @@
 //! passed will be read again. So a reader's death loses and doubles nothing. Leases are asked for, never pushed, so a slow
 //! reader holds up nobody; and when others have nothing left to do, its part is cut in two or handed over ([`Takeover`]).
 
-use crate::message::{Accepted, Position, WarcId};
+use crate::message::{Accepted, Position, RecordKey, WarcId};
 use crate::mutant::{Mutant, planted};
 use crate::part::{PartId, PartOver, PartState, TO_THE_END};
 use crate::suspicion::{Judgement, Suspicion};
@@ -141,6 +141,7 @@ pub struct LeaseTable {
     delivered: u64,
     interruptions: Vec<Interruption>,
     interrupted: u64,
+    quarantined: Vec<RecordKey>,
 }
 
 impl LeaseTable {
@@ -166,6 +167,7 @@ impl LeaseTable {
             delivered: 0,
             interruptions: Vec::new(),
             interrupted: 0,
+            quarantined: Vec::new(),
         }
     }
 
@@ -186,6 +188,12 @@ impl LeaseTable {
         entry.bytes_before = entry.bytes_read;
         self.held.insert(session, part);
         let (careful, pass_over) = entry.suspicion.caution();
+        if pass_over {
+            let key = RecordKey { warc: entry.warc, position: entry.frontier };
+            if !self.quarantined.contains(&key) && self.quarantined.len() < MAX_INTERRUPTIONS {
+                self.quarantined.push(key);
+            }
+        }
         let lease = Lease {
             part,
             epoch: entry.epoch,
@@ -378,6 +386,11 @@ impl LeaseTable {
     /// Records that were handed to the pipeline.
     pub fn delivered(&self) -> u64 {
         self.delivered
+    }
+
+    /// Records that were passed over because they killed their readers: the first thousand.
+    pub fn quarantined(&self) -> &[RecordKey] {
+        &self.quarantined
     }
 
     /// Interruptions so far: the first thousand, and the number of all.

@@ -18,6 +18,7 @@ use crate::interleaver::Interleaver;
 use crate::lease::{Archive, Interruption, LeaseTable, TakeoverRules};
 use crate::ledger::{Account, Imbalance};
 use crate::listener::{LinkLimits, Listener};
+use crate::message::RecordKey;
 use crate::metrics::Metrics;
 use crate::part::{PartOver, PartState};
 use crate::port::{Model, Sink};
@@ -133,6 +134,8 @@ pub struct Outcome {
     pub interruptions: Vec<Interruption>,
     /// How many there were.
     pub interrupted: u64,
+    /// Records that were passed over because they killed their readers: the first thousand of this run.
+    pub quarantined: Vec<RecordKey>,
 }
 
 impl Outcome {
@@ -160,7 +163,8 @@ impl Outcome {
         }
         let mut total = Account::default();
         archives.iter().for_each(|archive| total += &archive.account);
-        Outcome { archives, total, uncommitted: 0, interruptions: Vec::new(), interrupted: 0 }
+        let (interruptions, quarantined) = (Vec::new(), Vec::new());
+        Outcome { archives, total, uncommitted: 0, interruptions, interrupted: 0, quarantined }
     }
 
     /// Archives that were read to their end.
@@ -303,9 +307,9 @@ impl Pipeline {
         }
         let written = ended?;
         let reading = report.map_err(|_| Fault::Panicked { actor: "dispatcher" })?;
-        let Reading { interruptions, interrupted, .. } = reading;
+        let Reading { interruptions, interrupted, quarantined } = reading;
         let outcome = Outcome::of(self.archives, &written.parts);
-        Ok(Outcome { uncommitted: written.uncommitted, interruptions, interrupted, ..outcome })
+        Ok(Outcome { uncommitted: written.uncommitted, interruptions, interrupted, quarantined, ..outcome })
     }
 }
 

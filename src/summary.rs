@@ -35,6 +35,8 @@ pub struct Summary {
     pub ancestor_counters: BTreeMap<&'static str, u64>,
     /// Leases that ended before their part of an archive did, because a reader was lost or an archive could not be read on.
     pub interruptions: Interruptions,
+    /// Records that were passed over because they killed their readers: the first thousand of the last run.
+    pub quarantined: Vec<QuarantinedRecord>,
     /// What the processes used.
     pub processes: Processes,
     /// Every archive, in the order of the listing.
@@ -72,6 +74,17 @@ pub struct InterruptionSummary {
     pub resumed_at: u64,
     /// What happened.
     pub reason: String,
+}
+
+/// A record that killed its readers, by its key.
+#[derive(Debug, Serialize)]
+pub struct QuarantinedRecord {
+    /// The archive.
+    pub warc_filename: String,
+    /// Offset in the stored file.
+    pub warc_record_offset: u64,
+    /// Records of the same compressed member before it.
+    pub warc_record_ordinal: u32,
 }
 
 /// CPU time and memory of the processes.
@@ -139,6 +152,11 @@ impl Summary {
             resumed_at: interruption.at.offset,
             reason: interruption.reason.clone(),
         });
+        let quarantined = outcome.quarantined.iter().map(|key| QuarantinedRecord {
+            warc_filename: outcome.archives[key.warc as usize].archive.name.to_string(),
+            warc_record_offset: key.position.offset,
+            warc_record_ordinal: key.position.ordinal,
+        });
         let archives = outcome.archives.iter().map(|archive| {
             let (state, reason) = match &archive.state {
                 ArchiveState::Done => ("done", None),
@@ -165,6 +183,7 @@ impl Summary {
             damaged: outcome.total.excluded.damaged(),
             ancestor_counters: ancestor_counters(outcome),
             interruptions: Interruptions { count: outcome.interrupted, first: first.collect() },
+            quarantined: quarantined.collect(),
             processes,
             archives: archives.collect(),
         }

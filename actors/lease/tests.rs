@@ -107,6 +107,7 @@ fn a_record_that_kills_its_reader_three_times_is_passed_over() {
     }
     let last = lease(table.ready(4, NOW));
     assert_eq!((last.start.offset, last.pass_over), (70, true));
+    assert_eq!(table.quarantined(), [RecordKey { warc: 0, position: last.start }]);
     // Were it to kill even those that pass it over, the part is given up in the end.
     let mut returned = Returned::Pending;
     table.gone(4, "killed", NOW);

@@ -52,6 +52,7 @@ fn a_record_that_kills_its_reader_three_times_is_quarantined() {
     assert_eq!((outcome.total.seen, outcome.total.positives), (100, 99));
     assert_eq!(outcome.total.excluded.get(Exclusion::Quarantined), 1);
     assert!(!offsets(&sink).contains(&600), "it is that record");
+    assert_eq!(outcome.quarantined.iter().map(|key| key.position.offset).collect::<Vec<_>>(), [600]);
 }
 
 #[test]

@@ -404,3 +404,27 @@ fn snapshot(metrics: &Metrics, start: Instant, busy: &mut BusyShare) -> Progress
         elapsed: start.elapsed(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_supervisor_has_to_tell_apart_has_exit_codes_of_its_own() {
+        let path = std::path::PathBuf::from("results");
+        let full = || SinkError::Full { path: path.clone() };
+        let io = || SinkError::Io { path: path.clone(), source: io::Error::other("the disk is on fire") };
+        let cases = [
+            (RunError::Fault(Fault::Sink(io())), Exit::Disk),
+            (RunError::Fault(Fault::Sink(full())), Exit::DiskFull),
+            (RunError::Write(full()), Exit::DiskFull),
+            (RunError::Output(sink::OpenError::InUse { path: path.clone() }), Exit::InUse),
+            (RunError::Output(sink::OpenError::NotEmpty { path: path.clone() }), Exit::Output),
+            (RunError::StoppedAtOnce, Exit::Interrupted),
+            (RunError::Fault(Fault::Panicked { actor: "writer" }), Exit::Internal),
+        ];
+        for (error, exit) in cases {
+            assert_eq!(error.exit(), exit, "{error}");
+        }
+    }
+}
