@@ -88,11 +88,6 @@ impl<T> Books<T> {
     pub fn waiting(&self) -> usize {
         self.waiting
     }
-
-    /// Records that were accepted and that no frontier has passed.
-    pub fn unreleased(&self) -> usize {
-        self.parts.values().map(Frontier::unreleased).sum()
-    }
 }
 
 #[cfg(test)]

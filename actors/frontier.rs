@@ -191,7 +191,8 @@ impl<T> Frontier<T> {
     }
 
     /// Records that were accepted and are not released.
-    pub fn unreleased(&self) -> usize {
+    #[cfg(test)]
+    fn unreleased(&self) -> usize {
         self.steps.iter().filter(|step| !matches!(step.slot, Slot::Told)).count()
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::message::{Accepted, Position, RecordKey, WarcId};
 use crate::mutant::{Mutant, planted};
-use crate::part::{PartId, PartOver, PartState, TO_THE_END};
+use crate::part::{PartId, PartOver, PartState};
 use crate::suspicion::{Judgement, Suspicion};
 use crate::wire::Lease;
 use std::collections::{BTreeMap, VecDeque};
@@ -432,11 +432,6 @@ impl PartState {
             self.over = None;
         }
         self
-    }
-
-    /// Whether it goes to the end of its archive.
-    pub fn is_last(&self) -> bool {
-        self.end == TO_THE_END
     }
 }
 

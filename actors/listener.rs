@@ -1,22 +1,14 @@
 //! The listener: accepts connections, sees the handshake through, and starts a session for each reader.
 
-use crate::dispatcher::Dispatcher;
-use crate::estate::Estate;
-use crate::exit::FaultSender;
-use crate::interleaver::Interleaver;
-use crate::metrics::{ReaderMetrics, SessionMetrics};
-use crate::session::{Session, SessionParts};
+use crate::session::{Session, SessionContext};
 use crate::wire::handshake::{Welcome, admit};
 use crate::wire::{FrameCodec, JobSecret, RECORD_COST, RECORD_OVERHEAD};
-use crate::writer::Writer;
-use actix::Addr;
 use actix_rt::ArbiterHandle;
 use bytes::Bytes;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio_util::codec::Framed;
 
 /// Peers that may be in the handshake at once; further ones wait in the kernel's queue.
@@ -51,26 +43,12 @@ pub struct Listener {
     pub secret: JobSecret,
     /// The job's description for the readers.
     pub job: Bytes,
-    /// Held by every session, so that its other end tells when the last one is gone.
-    pub alive: mpsc::Sender<Infallible>,
     /// Limits of each connection.
     pub limits: LinkLimits,
-    /// What sessions that are over have left.
-    pub estate: Arc<Estate>,
     /// Threads on which sessions run, in turn.
     pub arbiters: Vec<ArbiterHandle>,
-    /// Where records go.
-    pub interleaver: Addr<Interleaver>,
-    /// Who waits for their verdicts.
-    pub writer: Addr<Writer>,
-    /// Where progress goes.
-    pub dispatcher: Addr<Dispatcher>,
-    /// Figures.
-    pub metrics: SessionMetrics,
-    /// The readers' figures.
-    pub reader_metrics: ReaderMetrics,
-    /// Where faults go.
-    pub faults: FaultSender,
+    /// What the sessions share.
+    pub sessions: SessionContext,
 }
 
 impl Listener {
@@ -103,37 +81,22 @@ impl Listener {
         // Small frames (grants, leases) must not wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let mut framed = Framed::new(stream, FrameCodec::new());
-        let LinkLimits { window, max_record, patience } = self.limits;
+        let LinkLimits { window, max_record, .. } = self.limits;
         let welcome = Welcome { session: id, granted: window, max_record, job: self.job.clone() };
         let name =
             match tokio::time::timeout(HANDSHAKE_DEADLINE, admit(&mut framed, &self.secret, welcome)).await {
                 Ok(Ok(name)) => name,
                 Ok(Err(error)) => {
-                    self.metrics.refused.inc();
+                    self.sessions.metrics.refused.inc();
                     tracing::warn!(%peer, "connection refused: {error}");
                     return;
                 }
                 Err(_) => {
-                    self.metrics.refused.inc();
+                    self.sessions.metrics.refused.inc();
                     tracing::warn!(%peer, "connection refused: no handshake within {HANDSHAKE_DEADLINE:?}");
                     return;
                 }
             };
-        let parts = SessionParts {
-            id,
-            name: format!("{name}@{peer}"),
-            window,
-            patience,
-            max_cost: u64::from(max_record) + RECORD_COST,
-            estate: Arc::clone(&self.estate),
-            writer: self.writer.clone(),
-            interleaver: self.interleaver.clone(),
-            dispatcher: self.dispatcher.clone(),
-            metrics: self.metrics.clone(),
-            reader_metrics: self.reader_metrics.clone(),
-            faults: self.faults.clone(),
-            alive: self.alive.clone(),
-        };
-        Session::start_on(framed, parts);
+        Session::start_on(framed, id, format!("{name}@{peer}"), self.sessions.clone());
     }
 }

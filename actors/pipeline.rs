@@ -22,7 +22,8 @@ use crate::message::RecordKey;
 use crate::metrics::Metrics;
 use crate::part::{PartOver, PartState};
 use crate::port::{Model, Sink};
-use crate::wire::JobSecret;
+use crate::session::SessionContext;
+use crate::wire::{JobSecret, RECORD_COST};
 use crate::writer::{CommitRules, Decision, Stop, Writer, WriterParts, Written};
 use actix::{Actor, Addr};
 use actix_rt::{Arbiter, ArbiterHandle};
@@ -128,8 +129,6 @@ pub struct Outcome {
     pub archives: Vec<ArchiveOutcome>,
     /// The sum of their accounts.
     pub total: Account,
-    /// Records that arrived and are not committed, because the run was stopped: they will be read again.
-    pub uncommitted: u64,
     /// Leases that ended before their archive did: the first thousand.
     pub interruptions: Vec<Interruption>,
     /// How many there were.
@@ -164,7 +163,7 @@ impl Outcome {
         let mut total = Account::default();
         archives.iter().for_each(|archive| total += &archive.account);
         let (interruptions, quarantined) = (Vec::new(), Vec::new());
-        Outcome { archives, total, uncommitted: 0, interruptions, interrupted: 0, quarantined }
+        Outcome { archives, total, interruptions, interrupted: 0, quarantined }
     }
 
     /// Archives that were read to their end.
@@ -233,18 +232,23 @@ impl Pipeline {
         let (alive, sessions) = mpsc::channel(1);
         let listener = Listener {
             socket,
-            alive,
             secret,
             job,
             limits,
-            estate: Arc::new(Estate::new(limits.window)),
             arbiters: session_threads.iter().map(Arbiter::handle).collect::<Vec<ArbiterHandle>>(),
-            interleaver,
-            writer: writer.clone(),
-            dispatcher: dispatcher.clone(),
-            metrics: metrics.session.clone(),
-            reader_metrics: metrics.reader,
-            faults,
+            sessions: SessionContext {
+                window: limits.window,
+                max_cost: u64::from(limits.max_record) + RECORD_COST,
+                patience: limits.patience,
+                estate: Arc::new(Estate::new(limits.window)),
+                interleaver,
+                writer: writer.clone(),
+                dispatcher: dispatcher.clone(),
+                metrics: metrics.session,
+                reader_metrics: metrics.reader,
+                faults,
+                alive,
+            },
         };
         let listener = tokio::task::spawn_local(listener.run());
         let mut arbiters = session_threads;
@@ -309,7 +313,7 @@ impl Pipeline {
         let reading = report.map_err(|_| Fault::Panicked { actor: "dispatcher" })?;
         let Reading { interruptions, interrupted, quarantined } = reading;
         let outcome = Outcome::of(self.archives, &written.parts);
-        Ok(Outcome { uncommitted: written.uncommitted, interruptions, interrupted, quarantined, ..outcome })
+        Ok(Outcome { interruptions, interrupted, quarantined, ..outcome })
     }
 }
 

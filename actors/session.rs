@@ -40,19 +40,15 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 /// Frames to the reader that may queue: a lease, a fence, a go, the end; grants and pings are made by the sending task.
 const OUTBOX: usize = 16;
 
-/// What a session is made of.
+/// What all sessions of a node share.
 #[derive(Clone)]
-pub struct SessionParts {
-    /// Its number.
-    pub id: SessionId,
-    /// The reader's name for itself.
-    pub name: String,
-    /// Bytes of the reader's window.
+pub struct SessionContext {
+    /// Bytes of each reader's window.
     pub window: u64,
-    /// Silence, or work without progress, after which the reader is given up.
-    pub patience: Duration,
     /// What the largest data frame costs, in bytes of credit.
     pub max_cost: u64,
+    /// Silence, or work without progress, after which a reader is given up.
+    pub patience: Duration,
     /// What sessions that are over have left.
     pub estate: Arc<Estate>,
     /// Where records go.
@@ -67,13 +63,16 @@ pub struct SessionParts {
     pub reader_metrics: ReaderMetrics,
     /// Where faults go.
     pub faults: FaultSender,
-    /// Dropped with the session.
+    /// Held by every session, so that its other end tells when the last one is gone.
     pub alive: mpsc::Sender<Infallible>,
 }
 
 /// The actor.
 pub struct Session {
-    parts: SessionParts,
+    id: SessionId,
+    /// The reader's name for itself.
+    name: String,
+    context: SessionContext,
     issuer: Rc<RefCell<Issuer>>,
     outbox: mpsc::Sender<Frame>,
     gate: Gate,
@@ -88,25 +87,27 @@ pub struct Session {
 
 impl Session {
     /// Starts a session on the current arbiter, over a connection whose handshake is done.
-    pub fn start_on<IO>(framed: Framed<IO, FrameCodec>, parts: SessionParts)
+    pub fn start_on<IO>(framed: Framed<IO, FrameCodec>, id: SessionId, name: String, context: SessionContext)
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         Session::create(|ctx| {
             let (sink, stream) = framed.split();
-            let issuer = Rc::new(RefCell::new(Issuer::new(parts.window)));
+            let issuer = Rc::new(RefCell::new(Issuer::new(context.window)));
             let (outbox, frames) = mpsc::channel(OUTBOX);
             ctx.add_stream(stream);
-            let link = send(sink, frames, Rc::clone(&issuer), parts.metrics.clone());
+            let link = send(sink, frames, Rc::clone(&issuer), context.metrics.clone());
             ctx.spawn(actix::fut::wrap_future::<_, Session>(link).map(|result, session, ctx| {
                 if let Err(error) = result {
                     session.end(ctx, format!("cannot send: {error}"));
                 }
             }));
-            let vital = parts.faults.vital("session");
-            let patience = Patience::new(parts.patience, Duration::ZERO);
+            let vital = context.faults.vital("session");
+            let patience = Patience::new(context.patience, Duration::ZERO);
             Session {
-                parts,
+                id,
+                name,
+                context,
                 issuer,
                 outbox,
                 gate: Gate::default(),
@@ -134,7 +135,7 @@ impl Session {
         ctx: &mut Context<Self>,
     ) -> Result<(), WireError> {
         let credit = if frame.frame_type().is_data() {
-            self.parts.metrics.received_bytes.inc_by(cost);
+            self.context.metrics.received_bytes.inc_by(cost);
             let overdrawn = |e: crate::credit::Overdrawn| WireError::CreditExceeded {
                 sent: e.received,
                 granted: e.granted,
@@ -147,55 +148,55 @@ impl Session {
         match self.gate.receive(frame)? {
             Passed::Ready => self.wants_work(ctx),
             Passed::Stats(Stats(stats)) => {
-                self.parts.reader_metrics.add(&self.stats, &stats);
+                self.context.reader_metrics.add(&self.stats, &stats);
                 self.patience.pulse(stats.get(ReaderFigure::Pulse as usize).copied().unwrap_or(0), now);
                 self.stats = stats;
             }
             Passed::Record(accepted, key, prepared) => {
                 let Some(credit) = credit else { return Err(WireError::OutOfOrder { frame: "RECORD" }) };
                 self.patience.moved(now);
-                self.parts.writer.do_send(accepted.clone());
-                self.parts.interleaver.do_send(Arrived {
-                    session: self.parts.id,
+                self.context.writer.do_send(accepted.clone());
+                self.context.interleaver.do_send(Arrived {
+                    session: self.id,
                     record: Admitted { part: accepted.part, key, prepared: *prepared, credit },
                 });
                 self.tell(accepted, Ending::None);
             }
             Passed::Progress(accepted) => {
                 self.patience.moved(now);
-                self.parts.writer.do_send(accepted.clone());
+                self.context.writer.do_send(accepted.clone());
                 self.tell(accepted, Ending::None);
             }
             Passed::Attempt(accepted) => {
                 self.patience.moved(now);
-                self.parts.writer.do_send(accepted.clone());
+                self.context.writer.do_send(accepted.clone());
                 // The dispatcher is told before the reader: it must know whom to blame.
                 self.tell(accepted, Ending::Attempt);
                 self.say(Frame::Go)?;
             }
             Passed::Failed(accepted, reason) => {
                 self.patience.moved(now);
-                self.parts.writer.do_send(accepted.clone());
+                self.context.writer.do_send(accepted.clone());
                 self.tell(accepted, Ending::Failed(reason));
             }
-            Passed::Fenced => self.parts.metrics.fenced.inc(),
+            Passed::Fenced => self.context.metrics.fenced.inc(),
         }
         Ok(())
     }
 
     /// Asks the dispatcher for work; before the first time it waits until there is room for its window.
     fn wants_work(&mut self, ctx: &mut Context<Self>) {
-        if !self.admitted && !self.parts.estate.admit() {
+        if !self.admitted && !self.context.estate.admit() {
             ctx.run_later(ADMIT_EVERY, Session::wants_work);
             return;
         }
         self.admitted = true;
-        let ready = Ready { session: self.parts.id, answer: ctx.address().recipient() };
-        self.parts.dispatcher.do_send(ready);
+        let ready = Ready { session: self.id, answer: ctx.address().recipient() };
+        self.context.dispatcher.do_send(ready);
     }
 
     fn tell(&self, accepted: Accepted, ending: Ending) {
-        self.parts.dispatcher.do_send(Advanced { session: self.parts.id, accepted, ending });
+        self.context.dispatcher.do_send(Advanced { session: self.id, accepted, ending });
     }
 
     fn say(&self, frame: Frame) -> Result<(), WireError> {
@@ -207,9 +208,9 @@ impl Session {
     /// Gives the reader up if it is silent or stuck.
     fn watch(&mut self, ctx: &mut Context<Self>) {
         let issuer = self.issuer.borrow();
-        let may_send = issuer.available() >= self.parts.max_cost;
+        let may_send = issuer.available() >= self.context.max_cost;
         drop(issuer);
-        let limit = self.parts.patience.as_secs_f64();
+        let limit = self.context.patience.as_secs_f64();
         let reason = match self.patience.check(self.start.elapsed(), self.gate.is_busy(), may_send) {
             None => return,
             Some(GivenUp::Silent) => format!("silent for more than {limit} s (transport.progress_timeout_s)"),
@@ -225,24 +226,24 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        let metrics = &self.parts.metrics;
+        let metrics = &self.context.metrics;
         metrics.connected.inc();
         metrics.accepted.inc();
-        metrics.credit_window.add(self.parts.window as i64);
-        tracing::info!(session = self.parts.id, reader = %self.parts.name, "reader connected");
-        ctx.run_interval(self.parts.patience / 4, Session::watch);
+        metrics.credit_window.add(self.context.window as i64);
+        tracing::info!(session = self.id, reader = %self.name, "reader connected");
+        ctx.run_interval(self.context.patience / 4, Session::watch);
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {
         if self.admitted {
-            self.parts.estate.depart(&self.issuer.borrow());
+            self.context.estate.depart(&self.issuer.borrow());
         }
-        let metrics = &self.parts.metrics;
+        let metrics = &self.context.metrics;
         metrics.connected.dec();
-        metrics.credit_window.sub(self.parts.window as i64);
-        tracing::info!(session = self.parts.id, reader = %self.parts.name, "reader left: {}", self.end_reason);
+        metrics.credit_window.sub(self.context.window as i64);
+        tracing::info!(session = self.id, reader = %self.name, "reader left: {}", self.end_reason);
         let reason = std::mem::take(&mut self.end_reason);
-        self.parts.dispatcher.do_send(Gone { session: self.parts.id, reason });
+        self.context.dispatcher.do_send(Gone { session: self.id, reason });
     }
 }
 
@@ -279,7 +280,7 @@ impl Handler<Work> for Session {
                     // It ended by itself, and the dispatcher knows.
                     return;
                 }
-                self.parts.dispatcher.do_send(Yielded { session: self.parts.id, part, epoch });
+                self.context.dispatcher.do_send(Yielded { session: self.id, part, epoch });
                 self.say(Frame::Fence { part, epoch })
             }
             Work::Finish => {

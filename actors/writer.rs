@@ -63,8 +63,6 @@ impl Decision {
 pub struct Written {
     /// Every part.
     pub parts: Vec<PartState>,
-    /// Records that were accepted and are not committed; they will be read again.
-    pub uncommitted: u64,
 }
 
 /// A part was cut in two.
@@ -321,9 +319,8 @@ impl Writer {
 
     fn end(&mut self) {
         let Some(written) = self.written.take() else { return };
-        let uncommitted = self.books.unreleased() as u64;
         // When the pipeline is gone, nobody is left to be told.
-        let _ = written.send(Written { parts: std::mem::take(&mut self.committed), uncommitted });
+        let _ = written.send(Written { parts: std::mem::take(&mut self.committed) });
     }
 }
 

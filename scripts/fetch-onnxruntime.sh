@@ -95,7 +95,7 @@ python3 -m pip --version >/dev/null 2>&1 || fail "pip is missing: apt-get instal
 read -r package platform wheel_sha256 <<<"$(wheel "$variant")"
 mkdir -p "$folder"
 # On the file system of the target, so that the libraries can be renamed into place.
-scratch=$(mktemp -d "$folder/.fetch.XXXXXX")
+scratch=$(mktemp -d -p "$folder")
 trap 'rm -rf "$scratch"' EXIT
 
 echo "fetching $package $version for $platform"

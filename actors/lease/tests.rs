@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Exclusion;
+use crate::part::TO_THE_END;
 use crate::suspicion::{CAREFUL_RECORDS, DEATHS_APART, MAX_DEATHS};
 use crate::wire::Progress;
 

@@ -7,7 +7,7 @@
 //! Generic over the IO by construction (a codec touches buffers only), so that TLS slips under it unchanged.
 
 use super::frame::Frame;
-use super::{MAX_HANDSHAKE_FRAME, RECORD_COST, WireError};
+use super::{MAX_HANDSHAKE_FRAME, WireError};
 use bytes::{Buf, BufMut, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -91,8 +91,8 @@ impl Decoder for FrameCodec {
         self.arriving = None;
         let payload = src.split_to(len).freeze();
         let frame = if exact { Frame::decode(payload) } else { Frame::decode_copying(payload) }?;
-        let beside = if matches!(frame, Frame::Record(_)) { RECORD_COST } else { 0 };
-        Ok(Some(Received { frame, cost: len as u64 + beside }))
+        let cost = frame.frame_type().cost(len);
+        Ok(Some(Received { frame, cost }))
     }
 }
 

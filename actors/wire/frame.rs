@@ -82,6 +82,13 @@ impl FrameType {
     }
 }
 
+impl FrameType {
+    /// What a frame of this type and length costs in credit; see [`Frame::cost`].
+    pub const fn cost(self, len: usize) -> u64 {
+        len as u64 + if matches!(self, FrameType::Record) { RECORD_COST } else { 0 }
+    }
+}
+
 /// Work for a reader: a part of an archive, from a position on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -199,8 +206,7 @@ impl Frame {
 
     /// What the frame costs in credit if it is a data frame: its length, and for a record [`RECORD_COST`] more.
     pub fn cost(&self) -> u64 {
-        let beside = if matches!(self, Frame::Record(_)) { RECORD_COST } else { 0 };
-        self.encoded_len() as u64 + beside
+        self.frame_type().cost(self.encoded_len())
     }
 
     /// Bytes of the type and the fields: what the length prefix says.

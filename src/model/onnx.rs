@@ -105,7 +105,7 @@ impl Opening<'_> {
 
     fn session(&self, device: Device) -> Result<Session, OpenError> {
         let refused = |error: ort::Error| self.refused(device, error);
-        let library = &self.runtime.library;
+        let library = &self.runtime.dylib;
         let builder = Session::builder(&self.runtime.environment).map_err(refused)?;
         let builder = builder.with_intra_threads(self.threads).map_err(|error| refused(error.into()))?;
         // Between batches the cores belong to the readers, not to threads that spin in wait of work.
@@ -124,7 +124,7 @@ impl Opening<'_> {
         let is_of_gpu = ["CUDA", "cuda", "cudnn", "CUBLAS"].iter().any(|word| message.contains(word));
         match device {
             Device::Cuda(_) if is_of_gpu => {
-                let error: DeviceError = device::unavailable(device, &self.runtime.library, message);
+                let error: DeviceError = device::unavailable(device, &self.runtime.dylib, message);
                 error.into()
             }
             _ => OpenError::Load { path: self.graph.to_owned(), message },

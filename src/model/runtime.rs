@@ -25,7 +25,7 @@ pub(super) struct Runtime {
     /// What sessions are made in.
     pub(super) environment: Environment,
     /// The library; a bare name where the system's loader found it.
-    pub(super) library: PathBuf,
+    pub(super) dylib: PathBuf,
 }
 
 /// ONNX Runtime could not be loaded.
@@ -85,7 +85,7 @@ pub(super) fn runtime() -> Result<Runtime, RuntimeError> {
         }
         None => search(&folders(env::current_dir().ok().as_deref(), env::current_exe().ok().as_deref()))?,
     };
-    tracing::debug!(library = %runtime.library.display(), "ONNX Runtime is loaded");
+    tracing::debug!(library = %runtime.dylib.display(), "ONNX Runtime is loaded");
     Ok(loaded.insert(runtime).clone())
 }
 
@@ -133,7 +133,7 @@ fn load(library: &Path) -> Result<Runtime, String> {
         .build()
         .map_err(|error| error.to_string())?;
     environment.set_log_level(LogLevel::Warning);
-    Ok(Runtime { environment, library: library.to_owned() })
+    Ok(Runtime { environment, dylib: library.to_owned() })
 }
 
 /// The words of the system's loader, which its wrappers leave out.

@@ -171,7 +171,13 @@ pub async fn run_with(
     write_whole(&config.output.path.join(sink::RESOLVED_CONFIG), config.resolved_toml().as_bytes())?;
     let resumed = recovered.resumed;
     let parts = parts_of(recovered.parts, archives.len());
-    let over = parts.iter().filter(|part| part.over == Some(PartOver::Done)).count();
+    let all_over = parts.iter().all(|part| part.over == Some(PartOver::Done));
+    if recovered.torn_bytes > 0 {
+        tracing::info!(
+            bytes = recovered.torn_bytes,
+            "a commit that a crash broke off was cut from the journal"
+        );
+    }
     if resumed {
         let rows = counted(recovered.rows, "positive");
         let done = Outcome::of(archives.clone(), &parts).archives_done();
@@ -183,7 +189,6 @@ pub async fn run_with(
     }
 
     let highlights = Highlights::default();
-    let all_over = over == parts.len();
     let pipeline = Pipeline::start(Plan {
         archives,
         parts,

@@ -8,7 +8,13 @@ use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_warcdl-node");
 /// How often is looked at what is waited for.
-pub const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(10);
+
+/// Leaves the cores to the processes under test, which run in real time, until the next look. What a test asserts never
+/// depends on how long that is.
+pub fn tick() {
+    thread::sleep(TICK);
+}
 
 pub struct Process(Child);
 
@@ -31,7 +37,7 @@ impl Process {
         let deadline = Instant::now() + limit;
         loop {
             match self.ended() {
-                None if Instant::now() < deadline => thread::sleep(TICK),
+                None if Instant::now() < deadline => tick(),
                 ended => return ended,
             }
         }

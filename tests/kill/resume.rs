@@ -1,8 +1,7 @@
 //! How long a lease lies idle whose reader is gone.
 
 use crate::job::Job;
-use crate::process::TICK;
-use std::thread;
+use crate::process::tick;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -46,7 +45,7 @@ fn wait_for(condition: impl Fn() -> bool) -> Result<(), String> {
         if Instant::now() > deadline {
             return Err(format!("nothing for {} s", PATIENCE.as_secs()));
         }
-        thread::sleep(TICK);
+        tick();
     }
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! A run under fire: its processes are killed, stopped and drained, and started again, until it has come to its end.
 
 use crate::job::{Figures, Job};
-use crate::process::{Process, TICK};
+use crate::process::{Process, tick};
 use fastrand::Rng;
 use std::collections::HashSet;
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 const READERS: usize = 3;
@@ -148,7 +147,7 @@ impl<'a> Run<'a> {
     pub fn play(mut self) -> Result<(), String> {
         let mut next = Instant::now() + self.pause();
         loop {
-            thread::sleep(TICK);
+            tick();
             if let Some(status) = self.gpu.ended() {
                 self.blows.takeovers += self.figures.takeovers;
                 let wrong = || format!("the GPU node ended with {status}");
