@@ -5,7 +5,7 @@
 
 use crate::exit::FaultSender;
 use crate::part::PartState;
-use crate::port::{Positive, Sink, SinkError};
+use crate::port::{Listed, Positive, Sink, SinkError};
 use actix::{Message, Recipient};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use std::thread;
@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 pub struct Commit {
     /// Positives, in the order in which they are stored.
     pub positives: Vec<Positive>,
+    /// Places to be listed.
+    pub listed: Vec<Listed>,
     /// The parts that changed, as they stand once these are stored.
     pub parts: Vec<PartState>,
     /// Whether it is the last one.
@@ -84,6 +86,7 @@ fn run(mut sink: Box<dyn Sink>, jobs: &Receiver<Job>, answer: &Recipient<Committ
         let mut put = Ok(());
         if let Job::Commit(commit) = job {
             put = commit.positives.iter().try_for_each(|positive| sink.put(positive));
+            put = put.and_then(|()| commit.listed.iter().try_for_each(|listed| sink.list(listed)));
             (parts, last) = (commit.parts, commit.last);
         }
         let done = put.and_then(|()| if last { sink.finish(&parts) } else { sink.commit(&parts) });

@@ -11,7 +11,8 @@ use crate::part::PartId;
 use crate::wire::Lease;
 use crate::writer::{Close, Cut, Writer};
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, MessageResult, Recipient};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether idle readers could take over work of others.
@@ -36,6 +37,8 @@ pub enum Work {
 pub struct Ready {
     /// The session.
     pub session: SessionId,
+    /// The reader's name for itself.
+    pub name: Arc<str>,
     /// Where the answer goes.
     pub answer: Recipient<Work>,
 }
@@ -90,6 +93,11 @@ pub struct Gone {
 #[rtype(result = "()")]
 pub struct Drain;
 
+/// Take back what the reader of this name has, and let it go: it is not needed any more.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Dismiss(pub String);
+
 /// How everything stands.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Reading")]
@@ -111,7 +119,9 @@ pub struct Dispatcher {
     table: LeaseTable,
     start: Instant,
     /// Every session that has asked for work.
-    sessions: BTreeMap<SessionId, Recipient<Work>>,
+    sessions: BTreeMap<SessionId, (Arc<str>, Recipient<Work>)>,
+    /// Names of readers that are not needed any more. One may be on its way yet, and none is given twice.
+    dismissed: BTreeSet<String>,
     /// Those that got nothing yet.
     waiting: Vec<SessionId>,
     interleaver: Addr<Interleaver>,
@@ -135,6 +145,7 @@ impl Dispatcher {
             table,
             start: Instant::now(),
             sessions: BTreeMap::new(),
+            dismissed: BTreeSet::new(),
             waiting: Vec::new(),
             interleaver,
             writer,
@@ -150,7 +161,7 @@ impl Dispatcher {
         let now = self.start.elapsed();
         let Dispatcher { table, sessions, waiting, .. } = self;
         waiting.retain(|session| {
-            let Some(answer) = sessions.get(session) else { return false };
+            let Some((_, answer)) = sessions.get(session) else { return false };
             match table.ready(*session, now) {
                 Offer::Wait => return true,
                 Offer::Lease(warc, lease) => {
@@ -177,7 +188,7 @@ impl Dispatcher {
     }
 
     fn revoke(&self, Takeover { session, part, epoch }: Takeover) {
-        if let Some(address) = self.sessions.get(&session) {
+        if let Some((_, address)) = self.sessions.get(&session) {
             address.do_send(Work::Revoke { part, epoch });
         }
     }
@@ -218,8 +229,12 @@ impl Actor for Dispatcher {
 impl Handler<Ready> for Dispatcher {
     type Result = ();
 
-    fn handle(&mut self, Ready { session, answer }: Ready, _: &mut Context<Self>) {
-        self.sessions.insert(session, answer);
+    fn handle(&mut self, Ready { session, name, answer }: Ready, _: &mut Context<Self>) {
+        if self.dismissed.contains(&*name) {
+            // It has nothing, or is about to give it back.
+            self.table.dismiss(session);
+        }
+        self.sessions.insert(session, (name, answer));
         if !self.waiting.contains(&session) {
             self.waiting.push(session);
         }
@@ -299,6 +314,22 @@ impl Handler<Drain> for Dispatcher {
         for takeover in self.table.drain() {
             self.revoke(takeover);
         }
+        self.settle();
+    }
+}
+
+impl Handler<Dismiss> for Dispatcher {
+    type Result = ();
+
+    fn handle(&mut self, Dismiss(reader): Dismiss, _: &mut Context<Self>) {
+        let sessions = self.sessions.iter().filter(|(_, (name, _))| **name == *reader);
+        for session in sessions.map(|(&session, _)| session).collect::<Vec<_>>() {
+            tracing::info!(session, reader, "not needed any more: its work goes to others");
+            if let Some(lease) = self.table.dismiss(session) {
+                self.revoke(lease);
+            }
+        }
+        self.dismissed.insert(reader);
         self.settle();
     }
 }

@@ -94,13 +94,21 @@ macro_rules! exclusions {
     };
 }
 
+impl Exclusion {
+    /// Whether each record that is excluded for this reason is listed by its place in the results: what is damaged, and
+    /// what a reader could not cope with. A person may want to look at it.
+    pub const fn is_listed(self) -> bool {
+        self.is_damage() || matches!(self, Exclusion::Panicked | Exclusion::Quarantined)
+    }
+}
+
 use LegacyCounter as L;
 
 exclusions! {
     // What the archive is made of.
     /// The record has no WARC header, or one that cannot be read.
     NoRecordHeaders = 0, "no_record_headers", Some(L::RecordHeadersNone), true;
-    /// Not of a type in `record.types` (requests, metadata, warcinfo, revisits, ...).
+    /// Not of a type in `record.types` (requests, metadata, warcinfo, ...).
     WrongWarcType = 1, "wrong_warc_type", Some(L::WrongWarcType), false;
     /// The block of the response does not start with HTTP headers.
     NoHttpHeaders = 2, "no_http_headers", Some(L::HttpHeadersNone), false;
@@ -112,6 +120,8 @@ exclusions! {
     BodyTooShort = 5, "body_too_short", None, false;
     /// The body is longer than `record.max_body_bytes`, as archived or once decoded.
     BodyTooLong = 6, "body_too_long", None, false;
+    /// A `revisit`: the capture is the same as one before, and only that one was stored.
+    Revisit = 7, "revisit", Some(L::WrongWarcType), false;
 
     // Damage: each counts one record lost.
     /// A compressed member cannot be inflated.
@@ -128,7 +138,7 @@ exclusions! {
     // Preparing.
     /// The bytes of the text could not be decoded in any charset.
     Charset = 32, "charset", Some(L::ParsingException), false;
-    /// The page is nested deeper or made of more nodes than the limits allow.
+    /// The page is nested deeper, made of more nodes, or more laborious to read than the limits allow.
     HtmlLimits = 33, "html_limits", Some(L::ParsingException), false;
     /// The body is called a page and is none: a picture, a PDF, an archive.
     HtmlParse = 34, "html_parse", Some(L::ParsingException), false;

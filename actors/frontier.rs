@@ -6,10 +6,23 @@
 //! and has no verdict, which the readers' credit bounds.
 
 use crate::Exclusion;
-use crate::message::{Accepted, Position};
+use crate::message::{Accepted, Lost, Position, WarcId};
 use crate::mutant::{Mutant, planted};
 use crate::part::{PartId, PartOver, PartState};
 use std::collections::VecDeque;
+
+/// Most places of a part that are listed: some 300 KB of memory while they wait for a record before them, and a file that a
+/// person can still read. What is beyond is counted like all.
+pub const MAX_LISTED: u64 = 10_000;
+
+/// What leaves the books in the order of each part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Released<T> {
+    /// To be stored.
+    Positive(T),
+    /// To be listed.
+    Lost(WarcId, Lost),
+}
 
 /// What a record turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +51,7 @@ struct Step<T> {
     next: Position,
     bytes_read: u64,
     excluded: Vec<(Exclusion, u32)>,
+    lost: Vec<Lost>,
     over: Option<PartOver>,
 }
 
@@ -48,6 +62,8 @@ pub struct Frontier<T> {
     /// Epoch and place up to which frames were accepted.
     accepted: (u32, Position),
     steps: VecDeque<Step<T>>,
+    /// Places of what was accepted that are listed.
+    listed: u64,
     /// Whether the last step is the part's last.
     ended: bool,
 }
@@ -69,7 +85,8 @@ impl<T> Frontier<T> {
     pub fn new(state: PartState) -> Frontier<T> {
         let accepted = (state.epoch, state.frontier);
         let ended = state.over.is_some();
-        Frontier { state, accepted, steps: VecDeque::new(), ended }
+        let listed = state.listed;
+        Frontier { state, accepted, steps: VecDeque::new(), listed, ended }
     }
 
     /// Takes a frame that a session accepted. A record in it waits for its verdict.
@@ -83,10 +100,15 @@ impl<T> Frontier<T> {
         }
         self.accepted = (*epoch, progress.next);
         self.ended = over.is_some();
+        let room = usize::try_from(MAX_LISTED.saturating_sub(self.listed)).unwrap_or(usize::MAX);
+        let lost = &progress.lost[..progress.lost.len().min(room)];
+        self.listed += lost.len() as u64;
         let slot = record.map_or(Slot::Told, Slot::Waiting);
         // Progress alone joins what was told before, so that a long stretch without records takes no room.
-        if let (Slot::Told, Some(Step { slot: Slot::Told, next, bytes_read, excluded, over: last })) =
-            (&slot, self.steps.back_mut())
+        if let (
+            Slot::Told,
+            Some(Step { slot: Slot::Told, next, bytes_read, excluded, lost: places, over: last }),
+        ) = (&slot, self.steps.back_mut())
         {
             *next = progress.next;
             *bytes_read = progress.bytes_read;
@@ -99,6 +121,9 @@ impl<T> Frontier<T> {
                     None => excluded.push((reason, n)),
                 }
             }
+            if !planted(Mutant::ForgottenPlaces) {
+                places.extend_from_slice(lost);
+            }
             last.clone_from(over);
             return Ok(());
         }
@@ -107,6 +132,7 @@ impl<T> Frontier<T> {
             next: progress.next,
             bytes_read: progress.bytes_read,
             excluded: progress.excluded.clone(),
+            lost: lost.to_vec(),
             over: over.clone(),
         });
         Ok(())
@@ -135,6 +161,7 @@ impl<T> Frontier<T> {
             next,
             bytes_read: 0,
             excluded: Vec::new(),
+            lost: Vec::new(),
             over: Some(PartOver::Failed(reason.to_owned())),
         });
     }
@@ -144,9 +171,9 @@ impl<T> Frontier<T> {
         self.state.end = end;
     }
 
-    /// Moves over everything at the front that is settled, and hands out the positives in the order of the archive.
-    /// Whether it moved at all.
-    pub fn release(&mut self, mut positive: impl FnMut(T)) -> bool {
+    /// Moves over everything at the front that is settled, and hands out positives and places in the order of the archive,
+    /// of the latter as many as there is `room` for, which shrinks. Whether it moved at all.
+    pub fn release(&mut self, room: &mut usize, mut out: impl FnMut(Released<T>)) -> bool {
         let mut moved = false;
         let leave = usize::from(planted(Mutant::FrontierOffByOne));
         while let Some(step) = self.steps.pop_front() {
@@ -163,7 +190,7 @@ impl<T> Frontier<T> {
                     match verdict {
                         Verdict::Positive(kept) => {
                             account.positives += 1;
-                            positive(kept);
+                            out(Released::Positive(kept));
                         }
                         Verdict::Negative => account.negatives += 1,
                         Verdict::Excluded(reason) => account.excluded.add(reason, 1),
@@ -173,6 +200,11 @@ impl<T> Frontier<T> {
             for (reason, n) in step.excluded {
                 account.seen += u64::from(n);
                 account.excluded.add(reason, n.into());
+            }
+            for lost in step.lost.into_iter().take(*room) {
+                *room -= 1;
+                self.state.listed += 1;
+                out(Released::Lost(self.state.warc, lost));
             }
             self.state.frontier = step.next;
             self.state.bytes_read = self.state.bytes_read.max(step.bytes_read);
@@ -213,9 +245,16 @@ mod tests {
             part: 0,
             epoch,
             record: record.map(place),
-            progress: Progress { next: place(next), bytes_read: next, excluded },
+            progress: Progress { next: place(next), bytes_read: next, excluded, lost: Vec::new() },
             over: None,
         }
+    }
+
+    fn release<T>(frontier: &mut Frontier<T>, out: &mut Vec<T>) -> bool {
+        frontier.release(&mut 0, |released| match released {
+            Released::Positive(kept) => out.push(kept),
+            Released::Lost(..) => panic!("there is no room for places"),
+        })
     }
 
     #[test]
@@ -233,7 +272,7 @@ mod tests {
         ] {
             out.clear();
             frontier.settle(place(at), verdict).unwrap();
-            frontier.release(|kept| out.push(kept));
+            release(&mut frontier, &mut out);
             assert_eq!(out, expected, "after {at}");
         }
         let state = frontier.state();
@@ -260,8 +299,68 @@ mod tests {
         let end = Accepted { over: Some(PartOver::Done), ..accepted(2, None, 10, 0) };
         frontier.accept(&end).unwrap();
         assert!(frontier.accept(&accepted(3, Some(10), 20, 0)).is_err(), "the part is over");
-        frontier.release(drop);
+        release(&mut frontier, &mut Vec::new());
         assert_eq!(frontier.state().over, Some(PartOver::Done));
+    }
+
+    /// Places at 10, 11, ... as many as fit a frame.
+    fn damage(from: u64, n: u64) -> Progress {
+        let lost = (from..from + n).map(|at| Lost { at: place(at), length: 1, reason: Exclusion::Garbage });
+        let excluded = vec![(Exclusion::Garbage, n as u32)];
+        Progress { next: place(from + n), bytes_read: from + n, excluded, lost: lost.collect() }
+    }
+
+    #[test]
+    fn places_leave_with_the_records_around_them_and_once() {
+        let mut frontier = Frontier::<()>::new(PartState { warc: 7, ..PartState::whole(3) });
+        let told = |record: Option<u64>, progress| Accepted {
+            record: record.map(place),
+            progress,
+            ..accepted(0, None, 0, 0)
+        };
+        frontier.accept(&told(None, damage(0, 2))).unwrap();
+        frontier.accept(&told(None, damage(2, 1))).unwrap();
+        let with_record = Progress { next: place(9), ..damage(3, 2) };
+        frontier.accept(&told(Some(8), with_record)).unwrap();
+        let places = |frontier: &mut Frontier<()>, room: &mut usize| {
+            let mut out = Vec::new();
+            frontier.release(room, |released| match released {
+                Released::Lost(warc, lost) => out.push((warc, lost.at.offset)),
+                Released::Positive(()) => {}
+            });
+            out
+        };
+        let mut room = 10;
+        assert_eq!(places(&mut frontier, &mut room), [(7, 0), (7, 1), (7, 2)]);
+        assert_eq!((frontier.state().listed, frontier.state().account.seen), (3, 3));
+        frontier.settle(place(8), Verdict::Negative).unwrap();
+        room = 1;
+        assert_eq!(places(&mut frontier, &mut room), [(7, 3)], "there is room for one");
+        let state = frontier.state();
+        assert_eq!((state.listed, state.account.excluded.listed(), room), (4, 5, 0), "but all are counted");
+        assert_eq!(places(&mut frontier, &mut 10), []);
+    }
+
+    #[test]
+    fn a_part_of_nothing_but_damage_lists_a_bounded_number() {
+        let mut frontier = Frontier::<()>::new(PartState::whole(0));
+        frontier.accept(&accepted(0, Some(0), 1, 0)).unwrap();
+        for i in 0..MAX_LISTED / 30 + 10 {
+            let told = Accepted { progress: damage(1 + 30 * i, 30), ..accepted(0, None, 0, 0) };
+            frontier.accept(&told).unwrap();
+        }
+        assert_eq!(frontier.steps.back().unwrap().lost.len() as u64, MAX_LISTED, "while it waits");
+        frontier.settle(place(0), Verdict::Negative).unwrap();
+        let mut out = 0;
+        frontier.release(&mut usize::MAX.clone(), |_| out += 1);
+        let state = frontier.state();
+        assert_eq!((out, state.listed), (MAX_LISTED, MAX_LISTED));
+        assert_eq!(state.account.excluded.listed(), (MAX_LISTED / 30 + 10) * 30);
+        // Nor does the part that goes on.
+        let mut frontier = Frontier::<()>::new(state.clone());
+        let told = Accepted { progress: damage(500_000, 2), ..accepted(0, None, 0, 0) };
+        frontier.accept(&told).unwrap();
+        frontier.release(&mut 10, |_| panic!("too many"));
     }
 
     proptest! {
@@ -277,7 +376,7 @@ mod tests {
             for i in order {
                 let verdict = if i % 2 == 0 { Verdict::Positive(i) } else { Verdict::Negative };
                 frontier.settle(place(i * 10), verdict).unwrap();
-                frontier.release(|kept| out.push(kept));
+                release(&mut frontier, &mut out);
                 frontier.state().account.check().unwrap();
             }
             prop_assert_eq!(out, (0..40).step_by(2).collect::<Vec<u64>>());

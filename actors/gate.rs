@@ -4,7 +4,7 @@
 //! is taken back, what is still on its way is *fenced*: it arrives, and counts for nothing.
 
 use crate::Prepared;
-use crate::message::{Accepted, Position, RecordKey, WarcId};
+use crate::message::{Accepted, Lost, Position, RecordKey, WarcId};
 use crate::mutant::{Mutant, planted};
 use crate::part::{PartId, PartOver};
 use crate::wire::{Frame, LeaseEnd, Progress, Stats, WireError};
@@ -95,7 +95,7 @@ impl Gate {
             Frame::Record(record) => {
                 let record = *record;
                 let next = record.progress.next;
-                let Some(held) = self.check(name, record.part, record.epoch, next)? else {
+                let Some(held) = self.check(name, record.part, record.epoch, &record.progress)? else {
                     return Ok(Passed::Fenced);
                 };
                 if record.at < held.frontier || record.at >= next {
@@ -105,18 +105,16 @@ impl Gate {
                 let accepted = self.accept(held, Some(record.at), record.progress);
                 Passed::Record(accepted, key, Box::new(record.prepared))
             }
-            Frame::Progress { part, epoch, progress } => {
-                match self.check(name, part, epoch, progress.next)? {
-                    Some(held) => Passed::Progress(self.accept(held, None, progress)),
-                    None => Passed::Fenced,
-                }
-            }
-            Frame::Attempt { part, epoch, progress } => match self.check(name, part, epoch, progress.next)? {
+            Frame::Progress { part, epoch, progress } => match self.check(name, part, epoch, &progress)? {
+                Some(held) => Passed::Progress(self.accept(held, None, progress)),
+                None => Passed::Fenced,
+            },
+            Frame::Attempt { part, epoch, progress } => match self.check(name, part, epoch, &progress)? {
                 Some(held) => Passed::Attempt(self.accept(held, None, progress)),
                 None => Passed::Fenced,
             },
             Frame::LeaseEnd(LeaseEnd { part, epoch, progress, failure }) => {
-                let Some(held) = self.check(name, part, epoch, progress.next)? else {
+                let Some(held) = self.check(name, part, epoch, &progress)? else {
                     return Ok(Passed::Fenced);
                 };
                 let mut accepted = self.accept(held, None, progress);
@@ -143,12 +141,22 @@ impl Gate {
         frame: &'static str,
         part: PartId,
         epoch: u32,
-        next: Position,
+        progress: &Progress,
     ) -> Result<Option<Held>, WireError> {
+        let Progress { next, lost, .. } = progress;
         match self.held {
             Some(held) if (held.part, held.epoch) == (part, epoch) => {
-                if next < held.frontier {
-                    return Err(WireError::BadValue { frame, field: "next", value: next.offset });
+                let bad = |field, at: &Position| Err(WireError::BadValue { frame, field, value: at.offset });
+                if *next < held.frontier {
+                    return bad("next", next);
+                }
+                // Each place once, and none that an earlier frame told.
+                let mut last = None;
+                for Lost { at, reason, .. } in lost {
+                    if at < &held.frontier || at >= next || last >= Some(at) || !reason.is_listed() {
+                        return bad("lost", at);
+                    }
+                    last = Some(at);
                 }
                 Ok(Some(held))
             }
@@ -166,6 +174,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Exclusion;
 
     fn place(offset: u64) -> Position {
         Position { offset, ordinal: 0 }
@@ -199,6 +208,23 @@ mod tests {
                 (got, _) => panic!("{said}: {got:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_place_is_told_once_in_the_frame_that_passes_it() {
+        let check = |places: &[(u64, Exclusion)], passes: bool| {
+            let lost = places.iter().map(|&(at, reason)| Lost { at: place(at), length: 1, reason }).collect();
+            let progress = Progress { next: place(60), lost, ..Progress::default() };
+            let received = holding().receive(Frame::Progress { part: 1, epoch: 2, progress });
+            assert_eq!(received.is_ok(), passes, "{places:?}");
+        };
+        use Exclusion::{Garbage, Quarantined, WrongContentType};
+        check(&[(50, Garbage), (59, Quarantined)], true);
+        check(&[(49, Garbage)], false);
+        check(&[(60, Garbage)], false);
+        check(&[(55, Garbage), (55, Garbage)], false);
+        check(&[(55, Garbage), (54, Garbage)], false);
+        check(&[(55, WrongContentType)], false);
     }
 
     #[test]

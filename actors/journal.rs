@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Hexadecimal digits of the checksum.
 const DIGITS: usize = 8;
@@ -31,12 +31,12 @@ pub struct Header {
 pub struct Commit {
     /// Its number. A run begins with a snapshot of number 0.
     pub n: u64,
-    /// Rows in all files of lines so far.
+    /// Rows of results so far.
     pub rows: u64,
     /// Parts of archives whose state is another than before.
     pub parts: Vec<PartState>,
-    /// The file of lines that grows.
-    pub open: Option<Lines>,
+    /// Files of lines that grow, one of a list at most.
+    pub open: Vec<Lines>,
     /// Files of lines that grow no more since this commit.
     pub closed: Vec<Lines>,
     /// Paths of the files that belong to this commit's rows. They get these names after the commit.
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn the_form_of_a_line_stays() {
         let line = Line::Commit(Commit { n: 9, ..Commit::default() }).encode().unwrap();
-        let json = r#"{"commit":{"n":9,"rows":0,"parts":[],"open":null,"closed":[],"files":[]}}"#;
+        let json = r#"{"commit":{"n":9,"rows":0,"parts":[],"open":[],"closed":[],"files":[]}}"#;
         assert_eq!(
             String::from_utf8(line).unwrap(),
             format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
@@ -304,7 +304,7 @@ mod tests {
         check(&[begin.clone(), b"\0\0\n".to_vec(), line(5)], JournalError::Damaged { offset });
         check(&[begin.clone(), b"\0\0".to_vec(), line(6)], JournalError::Damaged { offset });
         check(&[line(5)], JournalError::Beginning { offset: 0 });
-        let header = Line::Header(Header { version: 2, identity: BTreeMap::new() }).encode().unwrap();
-        check(&[header], JournalError::Version { version: 2 });
+        let header = Line::Header(Header { version: 9, identity: BTreeMap::new() }).encode().unwrap();
+        check(&[header], JournalError::Version { version: 9 });
     }
 }

@@ -7,10 +7,11 @@
 
 use crate::message::{Accepted, Position, RecordKey, WarcId};
 use crate::mutant::{Mutant, planted};
+use crate::named::Named;
 use crate::part::{PartId, PartOver, PartState};
 use crate::suspicion::{Judgement, Suspicion};
 use crate::wire::Lease;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Archive {
     pub size: u64,
     /// Entity tag as listed; empty if none.
     pub etag: String,
+    /// The records that are read of it; `None` for all.
+    pub named: Option<Named>,
 }
 
 /// How a part stands.
@@ -130,6 +133,8 @@ pub struct LeaseTable {
     entries: Vec<Entry>,
     pending: VecDeque<PartId>,
     held: BTreeMap<SessionId, PartId>,
+    /// Sessions that get no more work.
+    dismissed: BTreeSet<SessionId>,
     /// Bytes that each session has read, and seconds that it took, in leases that are over.
     speeds: BTreeMap<SessionId, (u64, Duration)>,
     rules: TakeoverRules,
@@ -161,6 +166,7 @@ impl LeaseTable {
             pending,
             entries,
             held: BTreeMap::new(),
+            dismissed: BTreeSet::new(),
             speeds: BTreeMap::new(),
             rules,
             draining: false,
@@ -173,7 +179,7 @@ impl LeaseTable {
 
     /// A session wants work. One that already holds a lease is told to wait.
     pub fn ready(&mut self, session: SessionId, now: Duration) -> Offer {
-        if self.finished() {
+        if self.finished() || self.dismissed.contains(&session) && !self.held.contains_key(&session) {
             return Offer::Finish;
         }
         if self.draining || self.held.contains_key(&session) {
@@ -205,6 +211,10 @@ impl LeaseTable {
             size: archive.size,
             name: archive.name.to_string(),
             etag: archive.etag.clone(),
+            named: archive
+                .named
+                .as_ref()
+                .map(|named| named.within(entry.frontier.offset.max(entry.from), entry.end)),
         };
         Offer::Lease(entry.warc, lease)
     }
@@ -259,7 +269,11 @@ impl LeaseTable {
 
     /// The session is gone: its reader died, or was given up. What it held comes back.
     pub fn gone(&mut self, session: SessionId, reason: &str, now: Duration) -> Option<(PartId, Returned)> {
-        let &part = self.held.get(&session)?;
+        self.dismissed.remove(&session);
+        let Some(&part) = self.held.get(&session) else {
+            self.speeds.remove(&session);
+            return None;
+        };
         let entry = &mut self.entries[part as usize];
         let judgement =
             if self.draining { Judgement::Again } else { entry.suspicion.death(entry.frontier, now) };
@@ -361,11 +375,18 @@ impl LeaseTable {
     /// Hands out no more work. Gives the leases that are to be taken back.
     pub fn drain(&mut self) -> Vec<Takeover> {
         self.draining = true;
-        let leases = self.held.iter().map(|(&session, &part)| {
-            let epoch = self.entries[part as usize].epoch;
-            Takeover { session, part, epoch }
-        });
-        leases.collect()
+        self.held.keys().filter_map(|&session| self.lease_of(session)).collect()
+    }
+
+    /// Hands out no more work to a session, which is told to finish when it asks. Gives its lease, which is to be taken back.
+    pub fn dismiss(&mut self, session: SessionId) -> Option<Takeover> {
+        self.dismissed.insert(session);
+        self.lease_of(session)
+    }
+
+    fn lease_of(&self, session: SessionId) -> Option<Takeover> {
+        let &part = self.held.get(&session)?;
+        Some(Takeover { session, part, epoch: self.entries[part as usize].epoch })
     }
 
     /// Whether nothing is left to read, or nothing more is to be.

@@ -33,6 +33,11 @@ impl Tally {
         self.iter().filter(|(reason, _)| reason.is_damage()).map(|(_, n)| n).sum()
     }
 
+    /// Records whose places are listed, or would be if they were not too many.
+    pub fn listed(&self) -> u64 {
+        self.iter().filter(|(reason, _)| reason.is_listed()).map(|(_, n)| n).sum()
+    }
+
     /// Reasons that occurred, in the order of their codes.
     pub fn iter(&self) -> impl Iterator<Item = (Exclusion, u64)> + '_ {
         self.0.iter().map(|(&reason, &n)| (reason, n))

@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod message;
 pub mod metrics;
 pub mod mutant;
+pub mod named;
 pub mod part;
 pub mod patience;
 pub mod port;
@@ -40,6 +41,7 @@ pub mod wire;
 pub mod testkit;
 
 pub use exclusion::{Exclusion, LegacyCounter};
-pub use message::{Accepted, Input, Meta, Position, Prepared, RecordKey, WarcId};
+pub use message::{Accepted, Input, Lost, Meta, Position, Prepared, RecordKey, WarcId};
+pub use named::{Extent, Named};
 pub use part::{PartId, PartOver, PartState};
-pub use port::{Model, ModelError, Positive, Sink, SinkError};
+pub use port::{Listed, Model, ModelError, Positive, Sink, SinkError};

@@ -1,20 +1,23 @@
 //! The listener: accepts connections, sees the handshake through, and starts a session for each reader.
 
 use crate::session::{Session, SessionContext};
-use crate::wire::handshake::{Welcome, admit};
-use crate::wire::{FrameCodec, JobSecret, RECORD_COST, RECORD_OVERHEAD};
+use crate::wire::handshake::{Welcome, admit, send_welcome};
+use crate::wire::{FrameCodec, HandshakeError, JobSecret, RECORD_COST, RECORD_OVERHEAD};
 use actix_rt::ArbiterHandle;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::codec::Framed;
 
 /// Peers that may be in the handshake at once; further ones wait in the kernel's queue.
 const MAX_HANDSHAKES: usize = 64;
-/// How long a peer may take for its handshake.
-const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a peer may take to prove that it knows the secret.
+const PROOF_DEADLINE: Duration = Duration::from_secs(5);
+/// How long it may take to read the job, which may hold a tokenizer of many megabytes, while others read it too.
+const WELCOME_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Limits of a reader's connection.
 #[derive(Clone, Copy, Debug)]
@@ -81,22 +84,27 @@ impl Listener {
         // Small frames (grants, leases) must not wait for an acknowledgement.
         let _ = stream.set_nodelay(true);
         let mut framed = Framed::new(stream, FrameCodec::new());
+        let name = match self.shake_hands(&mut framed, id).await {
+            Ok(name) => name,
+            Err(error) => {
+                self.sessions.metrics.refused.inc();
+                return tracing::warn!(%peer, "connection refused: {error}");
+            }
+        };
+        Session::start_on(framed, id, name.into(), peer, self.sessions.clone());
+    }
+
+    /// Gives the reader's name.
+    async fn shake_hands(
+        &self,
+        framed: &mut Framed<TcpStream, FrameCodec>,
+        id: u64,
+    ) -> Result<String, HandshakeError> {
+        let late = |_| HandshakeError::Late;
+        let name = timeout(PROOF_DEADLINE, admit(framed, &self.secret)).await.map_err(late)??;
         let LinkLimits { window, max_record, .. } = self.limits;
         let welcome = Welcome { session: id, granted: window, max_record, job: self.job.clone() };
-        let name =
-            match tokio::time::timeout(HANDSHAKE_DEADLINE, admit(&mut framed, &self.secret, welcome)).await {
-                Ok(Ok(name)) => name,
-                Ok(Err(error)) => {
-                    self.sessions.metrics.refused.inc();
-                    tracing::warn!(%peer, "connection refused: {error}");
-                    return;
-                }
-                Err(_) => {
-                    self.sessions.metrics.refused.inc();
-                    tracing::warn!(%peer, "connection refused: no handshake within {HANDSHAKE_DEADLINE:?}");
-                    return;
-                }
-            };
-        Session::start_on(framed, id, format!("{name}@{peer}"), self.sessions.clone());
+        timeout(WELCOME_DEADLINE, send_welcome(framed, welcome)).await.map_err(late)??;
+        Ok(name)
     }
 }

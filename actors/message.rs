@@ -34,6 +34,17 @@ pub struct RecordKey {
     pub position: Position,
 }
 
+/// A damaged piece of an archive, or a record that was passed over: what is listed ([`Exclusion::is_listed`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Where it starts.
+    pub at: Position,
+    /// Bytes of the stored file from there to where reading went on; 0 if that is in the same member.
+    pub length: u64,
+    /// Why nothing came of it.
+    pub reason: Exclusion,
+}
+
 /// Provenance of a record, in the words of Common Crawl's columnar index. Empty strings and zeros mean "not known".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
@@ -59,6 +70,10 @@ pub struct Meta {
     pub image_size: (u32, u32),
     /// Title of the page, if it has one.
     pub title: String,
+    /// Author of the page, or several, as it names them.
+    pub author: String,
+    /// When the page says that it was published: `2026-11-24`, or RFC 3339.
+    pub published: String,
 }
 
 /// What the model is to score.

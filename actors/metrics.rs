@@ -71,6 +71,8 @@ metrics! {
     SessionMetrics {
         /// Readers connected now.
         connected: IntGauge("warcdl_readers_connected");
+        /// Readers that are wanted of a cluster and do not run there now.
+        pending: IntGauge("warcdl_readers_pending");
         /// Connections accepted.
         accepted: IntCounter("warcdl_sessions_total");
         /// Connections refused in the handshake.

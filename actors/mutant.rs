@@ -20,13 +20,15 @@ pub enum Mutant {
     DoubleGrant,
     /// A part that is cut in two keeps its old end.
     CutWithoutEnd,
+    /// Of the places that are told while a record is waited for, the first frame's alone are kept.
+    ForgottenPlaces,
     /// After a crash the rows behind the last commit stay.
     UncutTail,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 8] = [
+    pub const ALL: [Mutant; 9] = [
         Mutant::AcknowledgeBeforeSync,
         Mutant::ForgottenEpoch,
         Mutant::CreditLeak,
@@ -34,6 +36,7 @@ impl Mutant {
         Mutant::LostTailBatch,
         Mutant::DoubleGrant,
         Mutant::CutWithoutEnd,
+        Mutant::ForgottenPlaces,
         Mutant::UncutTail,
     ];
 }

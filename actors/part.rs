@@ -34,6 +34,9 @@ pub struct PartState {
     pub bytes_read: u64,
     /// What became of the records before the frontier.
     pub account: Account,
+    /// How many of those that [are listed](crate::Exclusion::is_listed) have their line in the results; the others were
+    /// too many.
+    pub listed: u64,
     /// Whether it is over, and how.
     pub over: Option<PartOver>,
 }
@@ -65,6 +68,7 @@ impl PartState {
             frontier: Position::default(),
             bytes_read: 0,
             account: Account::default(),
+            listed: 0,
             over: None,
         }
     }

@@ -52,7 +52,7 @@ impl Patience {
     /// Whether patience is over; to be asked several times within the limit. `leased`: the reader has work; `may_send`: its
     /// window has room for the largest record.
     pub fn check(&mut self, now: Duration, leased: bool, may_send: bool) -> Option<GivenUp> {
-        if now.saturating_sub(self.checked) > self.limit {
+        if now.saturating_sub(self.checked) > self.limit / 2 {
             // It was this side that stood still, and what the reader has said meanwhile is not read yet.
             (self.heard, self.moved) = (now, now);
         }
@@ -91,7 +91,10 @@ mod tests {
         assert_eq!(patience.check(at(5), true, true), None);
         assert_eq!(patience.check(at(500), true, true), None, "its frames may be waiting to be read");
         assert_eq!(patience.check(at(505), true, true), None);
-        assert_eq!(patience.check(at(511), true, true), Some(GivenUp::Silent));
+        assert_eq!(patience.check(at(514), true, true), None, "it stood still again");
+        assert_eq!(patience.check(at(519), true, true), None);
+        assert_eq!(patience.check(at(522), true, true), None);
+        assert_eq!(patience.check(at(525), true, true), Some(GivenUp::Silent));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 use crate::batch::BatchRules;
 use crate::batcher::Batcher;
-use crate::dispatcher::{Dispatcher, Drain, Reading, Report};
+use crate::dispatcher::{Dismiss, Dispatcher, Drain, Reading, Report};
 use crate::estate::Estate;
 use crate::exit::{Fault, FaultSender};
 use crate::inference::Inference;
@@ -129,6 +129,8 @@ pub struct Outcome {
     pub archives: Vec<ArchiveOutcome>,
     /// The sum of their accounts.
     pub total: Account,
+    /// Places of damage and of records that were passed over that are listed in the results.
+    pub listed: u64,
     /// Leases that ended before their archive did: the first thousand.
     pub interruptions: Vec<Interruption>,
     /// How many there were.
@@ -163,7 +165,8 @@ impl Outcome {
         let mut total = Account::default();
         archives.iter().for_each(|archive| total += &archive.account);
         let (interruptions, quarantined) = (Vec::new(), Vec::new());
-        Outcome { archives, total, interruptions, interrupted: 0, quarantined }
+        let listed = parts.iter().map(|part| part.listed).sum();
+        Outcome { archives, total, listed, interruptions, interrupted: 0, quarantined }
     }
 
     /// Archives that were read to their end.
@@ -272,7 +275,7 @@ impl Pipeline {
         self.address
     }
 
-    /// A handle that ends the run early.
+    /// A handle that ends the run, or the work of a reader, early.
     pub fn stopper(&self) -> Stopper {
         Stopper { dispatcher: self.dispatcher.clone(), stopped: self.stopped.clone() }
     }
@@ -318,7 +321,7 @@ impl Pipeline {
 }
 
 /// See [`Pipeline::stopper`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Stopper {
     dispatcher: Addr<Dispatcher>,
     stopped: watch::Sender<bool>,
@@ -329,5 +332,11 @@ impl Stopper {
     pub fn stop(&self) {
         self.dispatcher.do_send(Drain);
         self.stopped.send_replace(true);
+    }
+
+    /// Takes back what the reader of this name has in hand, for others to go on with, and tells it that it has finished. What it
+    /// delivered counts, and nothing of it is an interruption. A name that no reader goes by is passed over.
+    pub fn dismiss(&self, reader: &str) {
+        self.dispatcher.do_send(Dismiss(reader.to_owned()));
     }
 }

@@ -1,7 +1,7 @@
 //! Where the dataflow meets the world: three ports, each with a real side in the node and a fake one in tests.
 
 use crate::Exclusion;
-use crate::message::{Input, Meta, Position, Prepared, RecordKey};
+use crate::message::{Input, Lost, Meta, Position, Prepared, RecordKey};
 use crate::part::PartState;
 use crate::wire::Lease;
 use bytes::Bytes;
@@ -90,10 +90,22 @@ pub struct Positive {
     pub label: Arc<str>,
 }
 
+/// A damaged piece, or a record that was passed over, as it is listed.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Path or URI of the archive.
+    pub warc_filename: Arc<str>,
+    /// The place and the reason.
+    pub lost: Lost,
+}
+
 /// Stores positives, and with them how far the run has come: all of a commit or nothing of it.
 pub trait Sink: Send {
     /// Takes one positive into the next commit. Nothing is written yet.
     fn put(&mut self, positive: &Positive) -> Result<(), SinkError>;
+
+    /// Takes one place into the list of what is damaged or was passed over, with the next commit.
+    fn list(&mut self, listed: &Listed) -> Result<(), SinkError>;
 
     /// Makes everything put so far durable, and that the given parts stand as they do. After [`SinkError::Full`] the same
     /// commit may be tried again; after any other error nothing may.

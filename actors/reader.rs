@@ -1,9 +1,9 @@
 //! The reader: pulls prepared records from its source and sends them as far as its credit goes.
 //!
-//! Three parts: a worker thread ([`worker`]) that reads, filters and prepares, one record after the other; the sending task
-//! ([`Pump`]) that waits for credit; and the actor, which takes what the GPU node says. Between worker and pump stands a
-//! queue of [`QUEUE`] frames, and the pump holds one more: when credit is out the worker stops, so the reader's memory is a
-//! few records.
+//! Three parts: a worker thread ([`worker`]) that has its source read, filter and prepare records; the sending task ([`Pump`])
+//! that waits for credit; and the actor, which takes what the GPU node says. Between worker and pump stands a queue of
+//! [`QUEUE`] frames, and the pump holds one more: when credit is out the worker stops, so the reader's memory is a few records,
+//! and those that a source with threads of its own has ready.
 
 use crate::credit::Window;
 use crate::metrics::ReaderFigure;
@@ -22,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::codec::Framed;
 
 mod figures;
@@ -38,6 +39,9 @@ const WRITE_BUFFER: usize = 256 * 1024;
 const STATS_EVERY: Duration = Duration::from_secs(1);
 /// Silence after which the GPU node is given up; it pings every 5 s.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the handshake may take; the node gives it up before, unless it is gone.
+const HANDSHAKE: Duration = Duration::from_secs(150);
 
 /// Why a reader ends before the work does.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +88,9 @@ where
 {
     let mut framed = Framed::new(io, FrameCodec::new());
     let Welcome { session, granted, max_record, job: description } =
-        introduce(&mut framed, secret, name).await?;
+        timeout(HANDSHAKE, introduce(&mut framed, secret, name))
+            .await
+            .map_err(|_| HandshakeError::Late)??;
     tracing::info!(session, "connected to the GPU node");
     let source = job(description).map_err(ReaderError::Job)?;
 

@@ -4,8 +4,8 @@
 //! folder and what readers must still read always fit together. A commit is:
 //!
 //! 1. Each row's own file is written under its unfinished name and synced.
-//! 2. The lines are written behind the committed length of the open file of lines, under its unfinished name, and synced.
-//!    Files that are full are closed, and the next begun.
+//! 2. The lines are written behind the committed length of the open file of their list, under its unfinished name, and
+//!    synced. Files that are full are closed, and the next begun.
 //! 3. Folders are synced in which a name was made or changed, by this commit or after the last one.
 //! 4. A line is appended to the journal and synced. **This is the commit point.**
 //! 5. The files of the rows, and the files of lines that were closed, get their final names.
@@ -13,7 +13,9 @@
 //! Until the commit point everything stays in memory, and nothing that is committed is touched. Behind it, what is left
 //! undone is known from the journal.
 
+pub mod change;
 mod committed;
+mod growing;
 pub mod names;
 mod recovery;
 #[cfg(test)]
@@ -24,32 +26,33 @@ use crate::disk::Disk;
 use crate::journal::{Commit, Header, Journal, Line, Lines, VERSION};
 use crate::mutant::{Mutant, planted};
 use bytes::Bytes;
+pub use change::Change;
 use committed::Committed;
-use names::{JOURNAL, folder, unfinished};
-pub use recovery::{Change, Damage, OpenError, Recovered};
+use growing::Growing;
+use names::{JOURNAL, List, folder, unfinished};
+pub use recovery::{Damage, OpenError, Recovered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// The journal is rewritten when it is longer than this and four times as long as after its last rewriting, in bytes.
 pub const JOURNAL_BYTES: u64 = 4 << 20;
 
-/// Lines are written in pieces of about so many bytes.
-const PIECE_BYTES: usize = 1 << 20;
-
 /// How rows lie in files of lines. A run that goes on must have the layout that it began with, so what decides
 /// `part_bytes` belongs into the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// `part-00000.jsonl`, `part-00001.jsonl`, ... of at most so many bytes, but a line that is longer has a file to
+    /// Of results: `part-00000.jsonl`, `part-00001.jsonl`, ... of at most so many bytes, but a line that is longer has a file to
     /// itself; `None` for one `index.jsonl`.
     pub part_bytes: Option<u64>,
     /// [`JOURNAL_BYTES`], but in tests.
     pub journal_bytes: u64,
 }
 
-/// A positive as it is stored.
+/// A positive, or what is listed beside the positives, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
+    /// Which files its line belongs into.
+    pub list: List,
     /// Its line, with the newline.
     pub line: Vec<u8>,
     /// Its own file, if it has one: `images/` or `positives/`, the name of one folder (shelf), and a name, which no other
@@ -116,6 +119,11 @@ impl Results {
         recovery::open(disk, Header { version: VERSION, identity }, layout)
     }
 
+    /// What [`Results::open`] would say of the folder, which is left as it is.
+    pub fn check(disk: Box<dyn Disk>, identity: BTreeMap<String, String>) -> Result<(), OpenError> {
+        recovery::check(disk, Header { version: VERSION, identity })
+    }
+
     /// Takes a row for the next commit. The bytes of its file are copied, for they may be a slice of much more.
     pub fn put(&mut self, mut row: Row) {
         row.file = row.file.map(|(path, bytes)| (path, Bytes::copy_from_slice(&bytes)));
@@ -128,7 +136,7 @@ impl Results {
         self.pending_bytes
     }
 
-    /// Rows committed so far, by this run or before.
+    /// Rows of results committed so far, by this run or before.
     pub fn rows(&self) -> u64 {
         self.committed.rows
     }
@@ -169,7 +177,8 @@ impl Results {
             self.rewrite_journal()?;
         }
         let parts = self.committed.changed(parts);
-        if parts.is_empty() && self.pending.is_empty() && !(close && self.committed.open.is_some()) {
+        let stays_open = !close || self.committed.open.is_empty();
+        if parts.is_empty() && self.pending.is_empty() && stays_open {
             return Ok(());
         }
         // Taken out so that they can be read while files are written, and put back.
@@ -179,7 +188,8 @@ impl Results {
         let Written { open, closed, files } = written?;
         self.sync_folders()?;
 
-        let (n, rows) = (self.committed.n + 1, self.committed.rows + self.pending.len() as u64);
+        let positives = self.pending.iter().filter(|row| row.list == List::Results).count();
+        let (n, rows) = (self.committed.n + 1, self.committed.rows + positives as u64);
         let commit = Commit { n, rows, parts, open, closed, files };
         self.append_to_journal(&commit)?;
 
@@ -216,12 +226,29 @@ impl Results {
             self.write_file(path, bytes)?;
             files.insert(path.clone());
         }
-        let mut closed = Vec::new();
-        let mut open = self.committed.open.clone().map(Growing::new);
-        for Row { line, .. } in rows {
+        let (mut open, mut closed) = (Vec::new(), Vec::new());
+        for list in List::ALL {
+            let lines = rows.iter().filter(|row| row.list == list).map(|row| &*row.line);
+            open.extend(self.write_lines(list, lines, &mut closed)?);
+        }
+        if close {
+            closed.append(&mut open);
+        }
+        Ok(Written { open, closed, files: files.into_iter().collect() })
+    }
+
+    /// Writes the lines of a list; returns the file that goes on growing, and appends those that are full to `closed`.
+    fn write_lines<'a>(
+        &mut self,
+        list: List,
+        lines: impl Iterator<Item = &'a [u8]>,
+        closed: &mut Vec<Lines>,
+    ) -> Result<Option<Lines>, ResultsError> {
+        let limit = self.part_bytes(list).unwrap_or(u64::MAX);
+        let mut open = self.committed.open(list).cloned().map(Growing::new);
+        for line in lines {
             let is_full = |growing: &mut Growing| {
                 let bytes = growing.lines.bytes;
-                let limit = self.layout.part_bytes.unwrap_or(u64::MAX);
                 bytes > 0 && bytes.saturating_add(line.len() as u64) > limit
             };
             if let Some(full) = open.take_if(is_full) {
@@ -229,15 +256,19 @@ impl Results {
             }
             let growing = match &mut open {
                 Some(growing) => growing,
-                none => none.insert(Growing::new(self.next_lines(closed.len())?)),
+                none => none.insert(Growing::new(self.next_lines(list, closed)?)),
             };
             growing.append(line, &mut *self.disk)?;
         }
-        let mut open = open.map(|growing| growing.finish(&mut *self.disk)).transpose()?;
-        if close {
-            closed.extend(open.take());
+        open.map(|growing| growing.finish(&mut *self.disk)).transpose()
+    }
+
+    /// The size at which a list goes on in another file; `None` if it has but one.
+    fn part_bytes(&self, list: List) -> Option<u64> {
+        match list {
+            List::Results => self.layout.part_bytes,
+            List::Quarantine => None,
         }
-        Ok(Written { open, closed, files: files.into_iter().collect() })
     }
 
     /// A row's own file, under its unfinished name.
@@ -256,14 +287,18 @@ impl Results {
         self.disk.sync(&name).map_err(failed(path))
     }
 
-    /// The file of lines to begin after those that are closed, and `closing` more.
-    fn next_lines(&mut self, closing: usize) -> Result<Lines, ResultsError> {
+    /// The file of lines to begin after those that are closed, and `closing`.
+    fn next_lines(&mut self, list: List, closing: &[Lines]) -> Result<Lines, ResultsError> {
         self.unsynced.insert(String::new());
-        if self.layout.part_bytes.is_some() {
-            let name = names::part(self.committed.closed.len() + closing);
-            return Ok(Lines { name, bytes: 0, crc: 0 });
+        if self.part_bytes(list).is_some() {
+            let closed = self.committed.closed.iter().chain(closing);
+            let number = closed.filter(|lines| List::of(&lines.name) == Some(list)).count();
+            return Ok(Lines { name: names::part(number), bytes: 0, crc: 0 });
         }
-        let name = names::INDEX;
+        let name = match list {
+            List::Results => names::INDEX,
+            List::Quarantine => names::QUARANTINE,
+        };
         let closed = self.committed.closed.iter().find(|closed| closed.name == name);
         let Some(closed) = closed.cloned() else {
             return Ok(Lines { name: name.to_owned(), bytes: 0, crc: 0 });
@@ -311,54 +346,9 @@ impl Results {
 
 /// Rows on the disk that are not committed yet.
 struct Written {
-    open: Option<Lines>,
+    open: Vec<Lines>,
     closed: Vec<Lines>,
     files: Vec<String>,
-}
-
-/// A file of lines to which is written.
-struct Growing {
-    /// With what is in `piece`.
-    lines: Lines,
-    crc: crc32fast::Hasher,
-    /// The end of it, which is not written yet.
-    piece: Vec<u8>,
-    wrote: bool,
-}
-
-impl Growing {
-    fn new(lines: Lines) -> Growing {
-        let crc = crc32fast::Hasher::new_with_initial(lines.crc);
-        Growing { lines, crc, piece: Vec::new(), wrote: false }
-    }
-
-    fn append(&mut self, line: &[u8], disk: &mut dyn Disk) -> Result<(), ResultsError> {
-        self.crc.update(line);
-        self.lines.bytes += line.len() as u64;
-        self.piece.extend_from_slice(line);
-        if self.piece.len() >= PIECE_BYTES { self.flush(disk) } else { Ok(()) }
-    }
-
-    fn flush(&mut self, disk: &mut dyn Disk) -> Result<(), ResultsError> {
-        let Lines { name, bytes, .. } = &self.lines;
-        let offset = bytes - self.piece.len() as u64;
-        disk.write_at(&unfinished(name), offset, &self.piece).map_err(failed(name))?;
-        self.piece.clear();
-        self.wrote = true;
-        Ok(())
-    }
-
-    /// Makes the lines durable, if any were appended.
-    fn finish(mut self, disk: &mut dyn Disk) -> Result<Lines, ResultsError> {
-        if !self.piece.is_empty() {
-            self.flush(disk)?;
-        }
-        if self.wrote {
-            disk.sync(&unfinished(&self.lines.name)).map_err(failed(&self.lines.name))?;
-        }
-        self.lines.crc = self.crc.finalize();
-        Ok(self.lines)
-    }
 }
 
 /// Tells a full disk from one that fails.

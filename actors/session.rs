@@ -24,6 +24,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Ha
 use futures_util::{SinkExt, StreamExt};
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +40,9 @@ const ADMIT_EVERY: Duration = Duration::from_millis(20);
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// Frames to the reader that may queue: a lease, a fence, a go, the end; grants and pings are made by the sending task.
 const OUTBOX: usize = 16;
+
+/// Why a reader left that was told that all is done.
+const FINISHED: &str = "finished";
 
 /// What all sessions of a node share.
 #[derive(Clone)]
@@ -71,7 +75,9 @@ pub struct SessionContext {
 pub struct Session {
     id: SessionId,
     /// The reader's name for itself.
-    name: String,
+    name: Arc<str>,
+    /// Where it connected from.
+    peer: String,
     context: SessionContext,
     issuer: Rc<RefCell<Issuer>>,
     outbox: mpsc::Sender<Frame>,
@@ -87,8 +93,13 @@ pub struct Session {
 
 impl Session {
     /// Starts a session on the current arbiter, over a connection whose handshake is done.
-    pub fn start_on<IO>(framed: Framed<IO, FrameCodec>, id: SessionId, name: String, context: SessionContext)
-    where
+    pub fn start_on<IO>(
+        framed: Framed<IO, FrameCodec>,
+        id: SessionId,
+        name: Arc<str>,
+        peer: String,
+        context: SessionContext,
+    ) where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         Session::create(|ctx| {
@@ -96,7 +107,9 @@ impl Session {
             let issuer = Rc::new(RefCell::new(Issuer::new(context.window)));
             let (outbox, frames) = mpsc::channel(OUTBOX);
             ctx.add_stream(stream);
-            let link = send(sink, frames, Rc::clone(&issuer), context.metrics.clone());
+            let gauge =
+                CreditGauge { metrics: context.metrics.clone(), last: 0, _alive: context.alive.clone() };
+            let link = send(sink, frames, Rc::clone(&issuer), gauge);
             ctx.spawn(actix::fut::wrap_future::<_, Session>(link).map(|result, session, ctx| {
                 if let Err(error) = result {
                     session.end(ctx, format!("cannot send: {error}"));
@@ -107,6 +120,7 @@ impl Session {
             Session {
                 id,
                 name,
+                peer,
                 context,
                 issuer,
                 outbox,
@@ -191,8 +205,8 @@ impl Session {
             return;
         }
         self.admitted = true;
-        let ready = Ready { session: self.id, answer: ctx.address().recipient() };
-        self.context.dispatcher.do_send(ready);
+        let (name, answer) = (Arc::clone(&self.name), ctx.address().recipient());
+        self.context.dispatcher.do_send(Ready { session: self.id, name, answer });
     }
 
     fn tell(&self, accepted: Accepted, ending: Ending) {
@@ -230,7 +244,7 @@ impl Actor for Session {
         metrics.connected.inc();
         metrics.accepted.inc();
         metrics.credit_window.add(self.context.window as i64);
-        tracing::info!(session = self.id, reader = %self.name, "reader connected");
+        tracing::info!(session = self.id, reader = %self.name, peer = %self.peer, "reader connected");
         ctx.run_interval(self.context.patience / 4, Session::watch);
     }
 
@@ -241,7 +255,7 @@ impl Actor for Session {
         let metrics = &self.context.metrics;
         metrics.connected.dec();
         metrics.credit_window.sub(self.context.window as i64);
-        tracing::info!(session = self.id, reader = %self.name, "reader left: {}", self.end_reason);
+        tracing::info!(session = self.id, reader = %self.name, peer = %self.peer, "reader left: {}", self.end_reason);
         let reason = std::mem::take(&mut self.end_reason);
         self.context.dispatcher.do_send(Gone { session: self.id, reason });
     }
@@ -253,13 +267,18 @@ impl StreamHandler<Result<Received, WireError>> for Session {
             return;
         }
         self.patience.heard(self.start.elapsed());
-        if let Err(error) = received.and_then(|received| self.receive(received, ctx)) {
-            self.end(ctx, error.to_string());
+        match received.and_then(|received| self.receive(received, ctx)) {
+            Ok(()) => {}
+            // It closed before it had read all, such as a heartbeat.
+            Err(WireError::Io(error)) if self.finishing && error.kind() == ErrorKind::ConnectionReset => {
+                self.end(ctx, FINISHED.to_owned());
+            }
+            Err(error) => self.end(ctx, error.to_string()),
         }
     }
 
     fn finished(&mut self, ctx: &mut Context<Self>) {
-        let reason = if self.finishing { "finished" } else { "the reader closed the connection" };
+        let reason = if self.finishing { FINISHED } else { "the reader closed the connection" };
         self.end(ctx, reason.to_owned());
     }
 }
@@ -299,13 +318,12 @@ async fn send<S>(
     mut sink: S,
     mut frames: mpsc::Receiver<Frame>,
     issuer: Rc<RefCell<Issuer>>,
-    metrics: SessionMetrics,
+    mut gauge: CreditGauge,
 ) -> Result<(), WireError>
 where
     S: futures_util::Sink<Frame, Error = WireError> + Unpin,
 {
     let watch = issuer.borrow().watch();
-    let mut gauge = CreditGauge { metrics, last: 0 };
     let mut grants = tokio::time::interval(GRANT_EVERY);
     let mut pings = tokio::time::interval(PING_EVERY);
     loop {
@@ -337,6 +355,8 @@ where
 struct CreditGauge {
     metrics: SessionMetrics,
     last: u64,
+    /// The actor drops what it has spawned after itself: the session is not over before its figures are right.
+    _alive: mpsc::Sender<Infallible>,
 }
 
 impl CreditGauge {

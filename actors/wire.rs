@@ -21,28 +21,34 @@
 //! ```
 //!
 //! Both sides prove that they know the job's secret by an HMAC over both nonces; the secret itself never travels.
-//! Byte layouts are in [`frame`] and [`record`]; all integers are little-endian.
+//! Byte layouts are in [`frame`], [`progress`] and [`record`]; all integers are little-endian.
+
+use crate::named::MAX_NAMED_BYTES;
 
 pub mod codec;
 pub mod field;
 pub mod frame;
 pub mod handshake;
+pub mod progress;
 pub mod record;
 
 pub use codec::FrameCodec;
-pub use frame::{Frame, FrameType, Lease, LeaseEnd, Progress, RecordFrame, Stats};
+pub use frame::{Frame, FrameType, Lease, LeaseEnd, RecordFrame, Stats};
 pub use handshake::{HandshakeError, JobSecret};
+pub use progress::{MAX_LOST, Progress};
 
 /// Version of the conversation. Both sides must agree.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 /// Version of the record layout ([`record`]). Both sides must agree.
-pub const RECORD_SCHEMA: u16 = 1;
+pub const RECORD_SCHEMA: u16 = 2;
 /// Longest frame that is read from a peer that has not proved the secret, in bytes.
 pub const MAX_HANDSHAKE_FRAME: usize = 16 * 1024;
 /// Longest job description, in bytes: a multilingual `tokenizer.json` has about 17 MB.
 pub const MAX_JOB_BYTES: usize = 64 << 20;
 /// Longest control frame (everything but the data lane and WELCOME), in bytes.
 pub const MAX_CONTROL_FRAME: usize = 64 * 1024;
+/// Longest LEASE, in bytes: a control frame, and the records that an index names.
+pub const MAX_LEASE_FRAME: usize = MAX_CONTROL_FRAME + MAX_NAMED_BYTES;
 /// What a record costs in credit beside its frame, in bytes: about what the node keeps of it in structures of its own.
 pub const RECORD_COST: u64 = 800;
 /// What a RECORD frame may hold beside its input and the bytes to keep: URL, digests, tallies.

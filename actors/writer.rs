@@ -7,10 +7,11 @@
 //! When as many bytes have gathered as a commit may have, and the last one is still under way, the writer stops, and so, by
 //! their credit, the readers. So does a full disk: it is tried again until the budget for that is used up.
 
+mod pending;
+
 use crate::Exclusion;
 use crate::books::Books;
 use crate::committer::{Commit, Committed, Committer};
-use crate::credit::CreditLease;
 use crate::exit::{Fault, FaultSender, Vital};
 use crate::frontier::{Stale, Verdict};
 use crate::lease::Archive;
@@ -18,9 +19,8 @@ use crate::message::{Accepted, Admitted, EndOfStream, Scored};
 use crate::metrics::{DispatcherMetrics, WriterMetrics};
 use crate::part::{PartId, PartState};
 use crate::port::{Positive, Sink, SinkError};
-use crate::wire::RECORD_COST;
 use actix::{Actor, AsyncContext, Context, Handler, Message};
-use bytes::Bytes;
+use pending::{Kept, Pending};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -114,9 +114,6 @@ pub struct WriterParts {
     pub written: oneshot::Sender<Written>,
 }
 
-/// A positive that waits for those before it.
-type Kept = (Positive, CreditLease);
-
 /// A commit that is under way.
 #[derive(Clone, Copy, Debug)]
 struct UnderWay {
@@ -138,9 +135,8 @@ pub struct Writer {
     funnel: DispatcherMetrics,
     faults: FaultSender,
     books: Books<Kept>,
-    /// Positives that were released, for the next commit.
-    pending: Vec<Positive>,
-    pending_bytes: u64,
+    /// What was released, for the next commit.
+    pending: Pending,
     under_way: Option<UnderWay>,
     last_commit: Instant,
     /// The books as they are committed.
@@ -163,12 +159,11 @@ impl Writer {
             committer: None,
             decision,
             rules: commit,
-            archives,
+            archives: Arc::clone(&archives),
             metrics,
             funnel,
             books: Books::new(parts.clone()),
-            pending: Vec::new(),
-            pending_bytes: 0,
+            pending: Pending::new(archives),
             under_way: None,
             last_commit: Instant::now(),
             committed: parts,
@@ -212,18 +207,17 @@ impl Writer {
                     label: Arc::clone(&self.decision.label),
                 };
                 // Its credit is held until its turn comes, so that waiting for those before it is paid for.
-                Verdict::Positive((positive, credit))
+                Verdict::Positive(Box::new((positive, credit)))
             }
         };
         self.settled += 1;
         let pending = &mut self.pending;
-        let bytes = &mut self.pending_bytes;
-        self.books.settle(part, key.position, verdict, |kept| keep(kept, pending, bytes))
+        self.books.settle(part, key.position, verdict, |released| pending.keep(released))
     }
 
     /// Whether so much has gathered that the commit under way has to be waited for.
     fn is_full(&self) -> bool {
-        self.under_way.is_some() && self.pending_bytes >= self.rules.bytes
+        self.under_way.is_some() && self.pending.bytes >= self.rules.bytes
     }
 
     /// Settles what arrived, as far as the disk keeps up.
@@ -240,13 +234,13 @@ impl Writer {
             }
             self.commit_if_due();
         }
-        self.metrics.pending_bytes.set(self.pending_bytes as i64);
+        self.metrics.pending_bytes.set(self.pending.bytes as i64);
         self.finish_if_done();
     }
 
     fn commit_if_due(&mut self) {
         let due = self.last_commit.elapsed() >= self.rules.every && self.books.is_changed();
-        if due || self.pending_bytes >= self.rules.bytes {
+        if due || self.pending.bytes >= self.rules.bytes {
             self.commit(false);
         }
     }
@@ -257,9 +251,8 @@ impl Writer {
             return;
         }
         let Some(committer) = &self.committer else { return };
-        let commit =
-            Commit { positives: std::mem::take(&mut self.pending), parts: self.books.take_changed(), last };
-        self.pending_bytes = 0;
+        let (positives, listed) = self.pending.take();
+        let commit = Commit { positives, listed, parts: self.books.take_changed(), last };
         self.under_way = Some(UnderWay { since: Instant::now(), last, full: false });
         committer.commit(commit);
     }
@@ -324,14 +317,6 @@ impl Writer {
     }
 }
 
-/// Keeps a positive for the next commit, and gives its credit back: its bytes are copied, as they may be a slice of more.
-fn keep((positive, credit): Kept, pending: &mut Vec<Positive>, bytes: &mut u64) {
-    let keep = Bytes::copy_from_slice(&positive.keep);
-    *bytes += keep.len() as u64 + RECORD_COST;
-    pending.push(Positive { keep, ..positive });
-    drop(credit);
-}
-
 impl From<Stale> for Fault {
     fn from(stale: Stale) -> Fault {
         Fault::Stale(stale)
@@ -375,8 +360,8 @@ impl Handler<Accepted> for Writer {
         if self.written.is_none() {
             return;
         }
-        let (pending, bytes) = (&mut self.pending, &mut self.pending_bytes);
-        if let Err(stale) = self.books.accept(&accepted, |kept| keep(kept, pending, bytes)) {
+        let pending = &mut self.pending;
+        if let Err(stale) = self.books.accept(&accepted, |released| pending.keep(released)) {
             self.fail(stale.into());
         }
     }
@@ -394,8 +379,8 @@ impl Handler<Close> for Writer {
     type Result = ();
 
     fn handle(&mut self, Close { part, epoch, reason }: Close, _: &mut Context<Self>) {
-        let (pending, bytes) = (&mut self.pending, &mut self.pending_bytes);
-        self.books.give_up(part, epoch, &reason, |kept| keep(kept, pending, bytes));
+        let pending = &mut self.pending;
+        self.books.give_up(part, epoch, &reason, |released| pending.keep(released));
     }
 }
 

@@ -6,55 +6,97 @@
 #[expect(dead_code, reason = "tests need more of it")]
 #[path = "../tests/archive.rs"]
 mod archive;
+#[path = "shared/pages.rs"]
+mod pages;
+#[path = "shared/pairs.rs"]
+mod pairs;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use libdeflater::Decompressor;
+use pages::Author;
+use pairs::{compare, figures, tell};
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use warcdl::config::Config;
 use warcdl::source::ArchiveReader;
 use warcdl_actors::Position;
 
-/// Pairs that are measured, after one that is not.
-const PAIRS: usize = 7;
-const PAGES: usize = 8_000;
-/// Words that pages are made of, so that they compress as pages do, about four to one.
-const VOCABULARY: usize = 4_000;
+/// Captures of each archive.
+const PAGES: usize = 2_000;
+const SHORT_PAGES: usize = 20_000;
 
-/// A crawl of pages of 2 to 40 KB, each with its request.
-fn crawl() -> Vec<Vec<u8>> {
-    let mut random = fastrand::Rng::with_seed(7);
-    let word = |random: &mut fastrand::Rng| -> String {
-        (0..random.usize(2..10)).map(|_| random.lowercase()).collect()
-    };
-    let words: Vec<String> = (0..VOCABULARY).map(|_| word(&mut random)).collect();
-    let mut records = vec![archive::record("warcinfo", "", b"software: benches\r\n")];
-    for number in 0..PAGES {
-        let url = format!("http://example.org/{}/page-{number}.html", words[number % VOCABULARY]);
-        let mut page = format!("<html><head><title>{number}</title></head><body>");
-        for _ in 0..random.usize(5..100) {
-            page += "<p class=\"text\">";
-            for _ in 0..60 {
-                page += &words[random.usize(..VOCABULARY)];
-                page.push(' ');
-            }
-            page += "</p>\n";
-        }
-        records.push(archive::record("request", &url, b"GET / HTTP/1.1\r\n\r\n"));
-        records.push(archive::response(&url, "text/html; charset=utf-8", page.as_bytes()));
+/// Writes records as crawlers do, a gzip member each, at gzip's own level; the length of all records.
+fn write(path: &Path, records: impl Iterator<Item = Vec<u8>>) -> u64 {
+    let mut file = File::create(path).expect("a file");
+    let mut length = 0;
+    for record in records {
+        let mut member = GzEncoder::new(Vec::new(), Compression::new(6));
+        member.write_all(&record).expect("memory");
+        file.write_all(&member.finish().expect("memory")).expect("room on the disk");
+        length += record.len() as u64;
     }
-    records
+    length
+}
+
+/// A crawl in the shape of Common Crawl's: for each page its request, its response and what the crawler notes of it. One
+/// capture in twelve is of a picture, which is not taken.
+fn crawl(path: &Path) -> u64 {
+    let mut author = Author::new(7);
+    let mut random = fastrand::Rng::with_seed(8);
+    let captures = (0..PAGES).flat_map(move |number| {
+        let (url, page) = author.page(number);
+        let response = if number % 12 == 11 {
+            let picture: Vec<u8> = (0..author.about(20_000.0, 1.0)).map(|_| random.u8(..)).collect();
+            archive::response(&url, "image/jpeg", &picture)
+        } else {
+            archive::response(&url, "text/html; charset=utf-8", page.as_bytes())
+        };
+        let request =
+            b"GET / HTTP/1.1\r\nUser-Agent: benches\r\nAccept: text/html\r\nAccept-Encoding: gzip\r\n\r\n";
+        let note = b"fetchTimeMs: 120\r\ncharset-detected: UTF-8\r\nlanguages-cld2: {\"reliable\":true}\r\n";
+        [archive::record("request", &url, request), response, archive::record("metadata", &url, note)]
+    });
+    write(path, std::iter::once(archive::record("warcinfo", "", b"software: benches\r\n")).chain(captures))
+}
+
+/// Pages of half a kilobyte to two, where the records themselves are what costs.
+fn short(path: &Path) -> u64 {
+    let mut author = Author::new(9);
+    let (_, page) = author.page(0);
+    let captures = (0..SHORT_PAGES).flat_map(move |number| {
+        let start = author.about(1_000.0, 0.4) % (page.len() / 2);
+        let start = page.ceil_char_boundary(start);
+        let end = page.ceil_char_boundary(start + author.about(1_000.0, 0.3));
+        let url = format!("https://short.example/{number}");
+        let response = archive::response(&url, "text/html", &page.as_bytes()[start..end]);
+        [archive::record("request", &url, b"GET / HTTP/1.1\r\n\r\n"), response]
+    });
+    write(path, captures)
+}
+
+/// CPU time of this thread, which is the only one that works; in nanoseconds, where `/proc/self/stat` counts hundredths.
+fn cpu_seconds() -> f64 {
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the system's figures");
+    let nanoseconds = schedstat.split(' ').next().and_then(|field| field.parse::<f64>().ok());
+    nanoseconds.expect("CPU time comes first") / 1e9
+}
+
+fn reader(path: &Path) -> ArchiveReader {
+    let overrides = ["source.paths=[\"a\"]", "model.kind=passthrough", "record.min_body_bytes=0"];
+    let config =
+        Config::parse(Path::new("bench"), "", &overrides.map(str::to_owned)).expect("a configuration");
+    let input = Box::new(File::open(path).expect("the archive"));
+    ArchiveReader::new(input, "bench", Position::default(), &config.record, config.kind)
 }
 
 /// Reads the archive by our reader; the figures as the peer prints them.
 fn ours(path: &Path) -> Value {
-    let overrides = ["source.paths=[\"a\"]", "model.kind=passthrough", "record.min_body_bytes=0"];
-    let config =
-        Config::parse(Path::new("bench"), "", &overrides.map(str::to_owned)).expect("a configuration");
-    let (before, _) = warcdl::process::figures();
-    let input = Box::new(BufReader::new(File::open(path).expect("the archive")));
-    let mut reader = ArchiveReader::new(input, "bench", Position::default(), &config.record, config.kind);
+    let before = cpu_seconds();
+    let mut reader = reader(path);
     let (mut records, mut pages, mut body_bytes) = (0u64, 0u64, 0);
     while let Some(entry) = reader.next().expect("the archive is whole") {
         records += 1;
@@ -63,68 +105,70 @@ fn ours(path: &Path) -> Value {
             body_bytes += response.body.len() as u64;
         }
     }
-    let seconds = (warcdl::process::figures().0 - before).as_secs_f64();
+    let seconds = cpu_seconds() - before;
     json!({ "records": records, "pages": pages, "body_bytes": body_bytes, "seconds": seconds })
 }
 
-/// What a process prints in its last line.
-fn figures(command: &mut Command) -> Value {
-    let output = command.output().expect("the process starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let last = text.lines().last().and_then(|line| serde_json::from_str(line).ok());
-    last.unwrap_or_else(|| panic!("{}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr)))
+/// Inflates each member of the archive, which lies in memory, and does nothing else.
+fn floor(path: &Path) -> Value {
+    let mut reader = reader(path);
+    let mut members = Vec::new();
+    while let Some(entry) = reader.next().expect("the archive is whole") {
+        members.push(entry.at.offset as usize..entry.next.offset as usize);
+    }
+    let file = std::fs::read(path).expect("the archive");
+    let mut target = vec![0; 64 << 20];
+    let mut decompressor = Decompressor::new();
+    let before = cpu_seconds();
+    for member in members {
+        decompressor.gzip_decompress(&file[member], &mut target).expect("a member");
+    }
+    json!({ "seconds": cpu_seconds() - before })
 }
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [own, path] = &arguments[..]
-        && own == "--ours"
-    {
-        println!("{}", ours(Path::new(path)));
-        return;
-    }
-    let [python] = &arguments[..] else {
-        println!("read: run by `make bench-read`, which installs what it is compared with");
-        return;
+    let python = match &arguments[..] {
+        [own, path] if own == "--ours" => return println!("{}", ours(Path::new(path))),
+        [own, path] if own == "--floor" => return println!("{}", floor(Path::new(path))),
+        [python] => python,
+        _ => return println!("read: run by `make bench-read`, which installs what it is compared with"),
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("crawl.warc.gz");
-    archive::write_gz(&path, &crawl());
     let program = std::env::current_exe().expect("this program has a path");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/read_fastwarc.py");
-    let one = || figures(Command::new(&program).arg("--ours").arg(&path));
-    let other = || figures(Command::new(python).arg(script).arg(&path));
-    let seconds = |figures: &Value| figures["seconds"].as_f64().expect("a number");
     let counts = |figures: &Value| ["records", "pages", "body_bytes"].map(|key| figures[key].as_u64());
-    let mut same = counts(&one()) == counts(&other());
-    let mut ratios = Vec::new();
-    for pair in 0..PAIRS {
-        // Which one is first alternates, so that what drifts meets both.
-        let (own, peer) = if pair % 2 == 0 {
-            let own = one();
-            (own, other())
-        } else {
-            let peer = other();
-            (one(), peer)
-        };
-        same &= counts(&own) == counts(&peer);
-        println!("pair {pair}: {:.2} CPU s, FastWARC {:.2}", seconds(&own), seconds(&peer));
-        ratios.push(seconds(&peer) / seconds(&own));
-    }
-    ratios.sort_by(f64::total_cmp);
-    let rounded = |ratio: f64| (ratio * 1e3).round() / 1e3;
-    // The second smallest and the second largest of seven bound the median with 87.5 % confidence (binomial).
-    println!(
-        "{}",
-        json!({
-            "bench": "read",
-            "ratio": rounded(ratios[PAIRS / 2]),
-            "low": rounded(ratios[1]),
-            "high": rounded(ratios[PAIRS - 2]),
-            "pairs": PAIRS,
-            "records": 2 * PAGES + 1,
-            "same_output": same,
-        })
-    );
-    assert!(same, "the two do not read the same");
+    let measure = |bench: &str, path: &Path, raw: u64| {
+        let ratio = compare(
+            bench,
+            "seconds",
+            "FastWARC",
+            || figures(Command::new(&program).arg("--ours").arg(path)),
+            || figures(Command::new(python).arg(script).arg(path)),
+            |own, peer| counts(own) == counts(peer),
+        );
+        let mut floors: Vec<f64> = (0..5)
+            .map(|_| {
+                figures(Command::new(&program).arg("--floor").arg(path))["seconds"].as_f64().unwrap_or(0.0)
+            })
+            .collect();
+        floors.sort_by(f64::total_cmp);
+        let stored = path.metadata().map_or(0, |metadata| metadata.len());
+        let own = ratio["own_s"].as_f64().unwrap_or(f64::NAN);
+        let more = json!({
+            "floor_s": (floors[2] * 1e3).round() / 1e3,
+            "stored_bytes": stored,
+            "raw_bytes": raw,
+            "stored_mb_per_cpu_s": (stored as f64 / 1e6 / own).round(),
+        });
+        (ratio, more)
+    };
+    let path = folder.path().join("short.warc.gz");
+    let raw = short(&path);
+    let (ratio, more) = measure("read-short", &path, raw);
+    tell(ratio, more);
+    let path = folder.path().join("crawl.warc.gz");
+    let raw = crawl(&path);
+    let (ratio, more) = measure("read", &path, raw);
+    tell(ratio, more);
 }

@@ -5,14 +5,14 @@
 //! cargo run --release --example backpressure -- --role gpu --config my.toml --set readers=4
 //! ```
 //!
-//! The program is its own reader: the local launcher starts it with `--role reader`.
+//! The program is its own reader: the local launcher starts it with `--role reader`. It is its own application master as well.
 
 use std::time::Duration;
 use warcdl::cli::{Invocation, Role};
 use warcdl::exit::Exit;
 use warcdl::inspect;
 use warcdl::model::{DEFAULT_MAX_TOKENS, Opened};
-use warcdl::role::{gpu, reader};
+use warcdl::role::{am, gpu, reader, yarn};
 use warcdl::telemetry::Console;
 use warcdl_actors::{Input, Model, ModelError};
 
@@ -50,6 +50,8 @@ fn main() -> Exit {
             };
             system.block_on(gpu::run_with(&args, verbosity, &console, open)).map_err(|e| e.to_string())
         }
+        Role::Master => system.block_on(am::run()).map(|()| Exit::Done).map_err(|e| e.to_string()),
+        Role::Yarn(args) => system.block_on(yarn::run(&args)).map_err(|e| e.to_string()),
         Role::Inspect(args) => inspect::run(&args).map_err(|e| e.to_string()),
     };
     ended.unwrap_or_else(|message| {

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::is_host_and_port;
+use crate::control::MAX_READERS;
 use crate::exit::Exit;
 
 /// What a process is asked to do.
@@ -25,8 +26,12 @@ pub enum Role {
     Gpu(GpuArgs),
     /// Reads archives for a GPU node, from which it gets all settings.
     Reader(ReaderArgs),
+    /// Keeps readers alive on a cluster, as a GPU node says. Started by YARN.
+    Master,
     /// Looks at archives on its own, and tells what is in them.
     Inspect(InspectArgs),
+    /// Looks at a run's application on a cluster, or changes it.
+    Yarn(YarnArgs),
 }
 
 /// Flags of the GPU node.
@@ -36,7 +41,7 @@ pub struct GpuArgs {
     pub config: PathBuf,
     /// `KEY=VALUE` settings on top of the file, in their order; `--overwrite` is one of them.
     pub overrides: Vec<String>,
-    /// Only check: configuration, inputs, model.
+    /// Only check: configuration, inputs, model, folder of results.
     pub check: bool,
 }
 
@@ -45,16 +50,67 @@ pub struct GpuArgs {
 pub struct ReaderArgs {
     /// `HOST:PORT` of the GPU node's data port.
     pub connect: String,
-    /// Holds the job secret.
-    pub secret_file: PathBuf,
+    /// Where the job secret is.
+    pub secret: SecretPlace,
     /// Under what name the GPU node logs it; its own choice where none is given.
     pub name: Option<String>,
+    /// Threads that records are prepared on; 0: one a core.
+    pub threads: usize,
+}
+
+/// Where a reader finds the job secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In a file of its own.
+    File(PathBuf),
+    /// Among the credentials that YARN gives to the container.
+    Tokens,
+}
+
+/// Arguments of `yarn`.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct YarnArgs {
+    /// What is to be done.
+    #[command(subcommand)]
+    pub command: YarnCommand,
+}
+
+/// What can be done with an application.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum YarnCommand {
+    /// Tell how it is
+    Status {
+        /// Such as application_1763812345678_0042; that of the run of --config where it is left out
+        #[arg(value_name = "APPLICATION", required_unless_present = "config")]
+        application: Option<String>,
+        /// Configuration file of a run
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// End it at once, with all its readers
+    Kill {
+        /// Such as application_1763812345678_0042; that of the run of --config where it is left out
+        #[arg(value_name = "APPLICATION", required_unless_present = "config")]
+        application: Option<String>,
+        /// Configuration file of a run
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Have a run keep another number of readers alive
+    Scale {
+        /// How many
+        #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_READERS)))]
+        readers: u32,
+        /// Configuration file of the run
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 /// Arguments of `inspect`.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct InspectArgs {
-    /// Files, folders, globs, or s3://bucket/prefix
+    /// Files, folders, globs, s3://bucket/prefix, or https://host/file
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
     /// Print one JSON object instead of tables
@@ -71,9 +127,9 @@ pub struct InspectArgs {
 /// How much a process says, against what `telemetry.log` has it say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verbosity {
-    /// Twice `-q`: errors only, no progress.
+    /// Twice `-q`: of the log errors only, no progress.
     Silent,
-    /// `-q`: warnings and errors, no progress.
+    /// `-q`: of the log warnings and errors, no progress.
     Quiet,
     /// As configured.
     #[default]
@@ -126,6 +182,7 @@ impl Invocation {
         };
         let role = match (command, role) {
             (Some(Command::Inspect(args)), _) => Role::Inspect(args),
+            (Some(Command::Yarn(args)), _) => Role::Yarn(args),
             (None, None) => return Err(missing("--role")),
             (None, Some(RoleName::Gpu)) => {
                 let mut overrides = gpu.set;
@@ -137,9 +194,16 @@ impl Invocation {
             }
             (None, Some(RoleName::Reader)) => Role::Reader(ReaderArgs {
                 connect: reader.connect.ok_or_else(|| missing("--connect"))?,
-                secret_file: reader.secret_file.ok_or_else(|| missing("--secret-file"))?,
+                secret: match reader.secret_file {
+                    _ if reader.tokens => SecretPlace::Tokens,
+                    Some(file) => SecretPlace::File(file),
+                    None => return Err(missing("--secret-file")),
+                },
                 name: reader.name,
+                threads: reader.threads.unwrap_or(1),
             }),
+            (None, Some(RoleName::Am)) if !reader.tokens => return Err(missing("--tokens")),
+            (None, Some(RoleName::Am)) => Role::Master,
         };
         Ok(Invocation { role, verbosity })
     }
@@ -154,13 +218,13 @@ impl Invocation {
     disable_help_subcommand = true
 )]
 struct Flags {
-    /// What this process does: "gpu" runs a job, "reader" reads archives for one
+    /// What this process does: "gpu" runs a job, "reader" reads archives for one, "am" is what YARN starts for one
     #[arg(long, value_enum, value_name = "ROLE", required = true)]
     role: Option<RoleName>,
     /// Say more; twice: everything
     #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet", global = true)]
     verbose: u8,
-    /// Say only warnings and errors, show no progress; twice: only errors
+    /// Log only warnings and errors, show no progress; twice: log only errors. Headlines and results stay
     #[arg(short, long, action = ArgAction::Count, global = true)]
     quiet: u8,
     #[command(flatten)]
@@ -176,12 +240,16 @@ enum Command {
     /// Print what is in archives: types, statuses, MIME types, charsets, languages, damage
     #[command(after_help = exit_codes())]
     Inspect(InspectArgs),
+    /// Look at a run's application on a YARN cluster, kill it, or change its number of readers
+    #[command(after_help = exit_codes())]
+    Yarn(YarnArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum RoleName {
     Gpu,
     Reader,
+    Am,
 }
 
 #[derive(Args, Debug)]
@@ -196,7 +264,7 @@ struct GpuFlags {
     /// Remove an earlier run's results from the output folder first
     #[arg(long)]
     overwrite: bool,
-    /// Check the configuration, list the inputs, open the model, and exit
+    /// Check the configuration, list the inputs, open the model, look at the output folder, and exit
     #[arg(long)]
     check: bool,
 }
@@ -208,43 +276,50 @@ struct ReaderFlags {
     #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port, required_if_eq("role", "reader"))]
     connect: Option<String>,
     /// File with the job secret, a copy of the one that the GPU node names
-    #[arg(long, value_name = "FILE", required_if_eq("role", "reader"))]
+    #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// Take the job secret from the credentials that YARN gives to a container, in place of --secret-file
+    #[arg(long, conflicts_with = "secret_file")]
+    tokens: bool,
     /// Name of this reader in the GPU node's log
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Cores to prepare records on, at most 32; 0: all [default: 1]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
 }
 
 impl Flags {
     fn reject_those_of_the_other_role(&self) -> Result<(), clap::Error> {
-        let (GpuFlags { config, set, overwrite, check }, ReaderFlags { connect, secret_file, name }) =
-            (&self.gpu, &self.reader);
+        let GpuFlags { config, set, overwrite, check } = &self.gpu;
+        let ReaderFlags { connect, secret_file, tokens, name, threads } = &self.reader;
+        let of_gpu = [
+            ("--config", config.is_some()),
+            ("--set", !set.is_empty()),
+            ("--overwrite", *overwrite),
+            ("--check", *check),
+        ];
+        let of_reader = [
+            ("--connect", connect.is_some()),
+            ("--secret-file", secret_file.is_some()),
+            ("--name", name.is_some()),
+            ("--threads", threads.is_some()),
+        ];
+        let tokens = ("--tokens", *tokens);
         let Some(role_name) = self.role else { return Ok(()) };
         let (role, flags) = match role_name {
-            RoleName::Gpu => (
-                "gpu",
-                vec![
-                    ("--connect", connect.is_some()),
-                    ("--secret-file", secret_file.is_some()),
-                    ("--name", name.is_some()),
-                ],
-            ),
-            RoleName::Reader => (
-                "reader",
-                vec![
-                    ("--config", config.is_some()),
-                    ("--set", !set.is_empty()),
-                    ("--overwrite", *overwrite),
-                    ("--check", *check),
-                ],
-            ),
+            RoleName::Gpu => ("gpu", [&of_reader[..], &[tokens]].concat()),
+            RoleName::Reader => ("reader", of_gpu.to_vec()),
+            RoleName::Am => ("am", [&of_gpu[..], &of_reader].concat()),
         };
         match flags.into_iter().find(|&(_, given)| given) {
             Some((flag, _)) => {
                 let cure = match role_name {
                     RoleName::Gpu if flag == "--secret-file" => ": set transport.secret_file",
+                    RoleName::Gpu if flag == "--threads" => ": set reader_threads",
                     RoleName::Gpu => "",
                     RoleName::Reader => ": a reader gets its settings from the GPU node",
+                    RoleName::Am => ": the application master gets everything from the GPU node",
                 };
                 let message = format!("{flag} cannot be used with --role {role}{cure}");
                 Err(Flags::command().error(ErrorKind::ArgumentConflict, message))
@@ -270,7 +345,10 @@ fn exit_codes() -> String {
 mod tests {
     use clap::error::ErrorKind;
 
-    use super::{Exit, GpuArgs, InspectArgs, Invocation, ReaderArgs, Role, Verbosity};
+    use super::{
+        Exit, GpuArgs, InspectArgs, Invocation, ReaderArgs, Role, SecretPlace, Verbosity, YarnArgs,
+        YarnCommand,
+    };
 
     fn parse(line: &str) -> Result<Invocation, clap::Error> {
         Invocation::parse(["warcdl-node"].into_iter().chain(line.split_whitespace()))
@@ -287,13 +365,47 @@ mod tests {
 
     #[test]
     fn a_reader_takes_its_flags() {
-        let invocation = parse("--role reader --connect [::1]:7700 --secret-file s --name r7 -qq").unwrap();
+        let invocation =
+            parse("--role reader --connect [::1]:7700 --secret-file s --name r7 --threads 3 -qq").unwrap();
         let reader = ReaderArgs {
             connect: "[::1]:7700".to_owned(),
-            secret_file: "s".into(),
+            secret: SecretPlace::File("s".into()),
             name: Some("r7".to_owned()),
+            threads: 3,
         };
         assert_eq!(invocation, Invocation { role: Role::Reader(reader), verbosity: Verbosity::Silent });
+    }
+
+    #[test]
+    fn what_yarn_starts_takes_the_secret_from_its_tokens() {
+        let role = |line| parse(line).unwrap().role;
+        let reader = ReaderArgs {
+            connect: "gpu:7700".to_owned(),
+            secret: SecretPlace::Tokens,
+            name: None,
+            threads: 1,
+        };
+        assert_eq!(role("--role reader --connect gpu:7700 --tokens"), Role::Reader(reader));
+        assert_eq!(role("--role am --tokens"), Role::Master);
+    }
+
+    #[test]
+    fn yarn_takes_an_application_or_a_configuration() {
+        let command = |line| match parse(line).unwrap().role {
+            Role::Yarn(YarnArgs { command }) => command,
+            role => panic!("{role:?}"),
+        };
+        let application = Some("application_1_0002".to_owned());
+        let config = Some("a.toml".into());
+        assert_eq!(
+            command("yarn status application_1_0002"),
+            YarnCommand::Status { application, config: None }
+        );
+        assert_eq!(command("yarn kill --config a.toml"), YarnCommand::Kill { application: None, config });
+        assert_eq!(
+            command("yarn scale 7 --config a.toml"),
+            YarnCommand::Scale { readers: 7, config: "a.toml".into() }
+        );
     }
 
     #[test]
@@ -322,7 +434,13 @@ mod tests {
         check("--role reader --connect a:1", ErrorKind::MissingRequiredArgument, "--secret-file");
         check("--role reader --connect a --secret-file s", ErrorKind::ValueValidation, "HOST:PORT");
         check("--role reader --connect :1 --secret-file s", ErrorKind::ValueValidation, "HOST:PORT");
-        check("--role cpu --config a.toml", ErrorKind::InvalidValue, "gpu, reader");
+        check("--role cpu --config a.toml", ErrorKind::InvalidValue, "gpu, reader, am");
+        check("--role am", ErrorKind::MissingRequiredArgument, "--tokens");
+        check("--role am --tokens --config a.toml", ErrorKind::ArgumentConflict, "--config");
+        check("--role gpu --config a.toml --tokens", ErrorKind::ArgumentConflict, "--tokens");
+        check("yarn status", ErrorKind::MissingRequiredArgument, "APPLICATION");
+        check("yarn scale 0 --config a.toml", ErrorKind::ValueValidation, "N");
+        check("yarn scale 3", ErrorKind::MissingRequiredArgument, "--config");
         check("--role gpu --config a.toml --name n", ErrorKind::ArgumentConflict, "--name");
         check("--role gpu --config a --secret-file s", ErrorKind::ArgumentConflict, "transport.secret_file");
         check("--role reader --connect a:1 --secret-file s --check", ErrorKind::ArgumentConflict, "--check");
@@ -332,6 +450,17 @@ mod tests {
         check("--role gpu --config a.toml inspect a", ErrorKind::ArgumentConflict, "inspect");
         check("look a", ErrorKind::InvalidSubcommand, "look");
         check("--role gpu --config a.toml -v -q", ErrorKind::ArgumentConflict, "--quiet");
+    }
+
+    #[test]
+    fn help_tells_what_flags_leave_and_look_at() {
+        let help = parse("--help").unwrap_err().to_string();
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in
+            ["Log only warnings and errors", "Headlines and results stay", "look at the output folder"]
+        {
+            assert!(help.contains(words), "{words}: {help}");
+        }
     }
 
     #[test]

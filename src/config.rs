@@ -24,7 +24,9 @@ use self::layer::{Layer, Setting};
 pub use self::problem::{ConfigError, Origin, Problem};
 use self::schema::Schema;
 pub(crate) use self::settings::is_host_and_port;
-pub use self::settings::{BatchSettings, Launcher, TelemetrySettings, TransportSettings};
+pub use self::settings::{
+    BatchSettings, Launcher, MasterPlace, StagingPlace, TelemetrySettings, TransportSettings, YarnSettings,
+};
 use crate::filter::FilterSettings;
 use crate::kind::Kind;
 use crate::model::ModelSettings;
@@ -49,6 +51,8 @@ pub struct Config {
     pub launcher: Launcher,
     /// How many readers the local launcher starts.
     pub readers: usize,
+    /// Threads that each reader prepares records on; 0: its share of the machine's cores.
+    pub reader_threads: usize,
     /// Where the archives are.
     pub source: SourceSettings,
     /// Which records are taken.
@@ -69,6 +73,8 @@ pub struct Config {
     pub output: OutputSettings,
     /// What the operator sees.
     pub telemetry: TelemetrySettings,
+    /// Readers on a cluster.
+    pub yarn: YarnSettings,
     /// The merged table from which the above was made.
     #[serde(skip)]
     merged: Table,
@@ -103,12 +109,14 @@ impl Config {
         &self.merged
     }
 
-    /// The whole configuration as TOML, defaults included and secrets blanked. Loading it gives the same run again.
+    /// The whole configuration as TOML, defaults included and secrets blanked. Loading it gives the same run, to go on with:
+    /// it removes no results.
     pub fn resolved_toml(&self) -> String {
         let mut table = self.merged.clone();
         for key in SECRETS {
             tree::set(&mut table, key, Value::String(String::new()));
         }
+        tree::set(&mut table, "output.overwrite", Value::Boolean(false));
         format!("# The configuration of this run with its defaults; secrets are left out.\n\n{table}")
     }
 }

@@ -21,7 +21,8 @@ pub enum Exit {
     Output = 5,
     /// The run came to its end, but some archives could not be read to theirs. The results are good as far as they go.
     Incomplete = 6,
-    /// A port is taken, or readers and GPU node cannot reach or do not recognise each other.
+    /// A port is taken; readers and GPU node cannot reach or do not recognise each other; or the cluster cannot be reached, or
+    /// ended the application.
     Network = 7,
     /// A defect of the program (`EX_SOFTWARE` of BSD's sysexits).
     Internal = 70,
@@ -66,7 +67,9 @@ impl Exit {
             Exit::Model => "the model cannot be opened, or failed",
             Exit::Output => "the folder of results cannot be taken",
             Exit::Incomplete => "finished, but some archives could not be read to their end",
-            Exit::Network => "a port is taken, or readers and GPU node cannot connect or authenticate",
+            Exit::Network => {
+                "a port is taken; readers and GPU node cannot connect or authenticate; or the cluster ended the application"
+            }
             Exit::Internal => "a defect of this program",
             Exit::InUse => "another run is writing to the folder of results",
             Exit::Disk => "the disk of the results fails; what was committed is intact",

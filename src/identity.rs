@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 use warcdl_actors::lease::Archive;
+use warcdl_actors::results::change::{ARCHIVE, MODEL_FILE};
 
 use crate::config::Config;
 
@@ -22,10 +24,14 @@ pub fn identity(
     let mut identity = BTreeMap::new();
     collect("", config.table(), &mut identity);
     identity.insert("model.label".to_owned(), label.to_owned());
-    identity.extend(digests.iter().map(|(name, digest)| (format!("model file {name}"), digest.clone())));
-    for Archive { name, size, etag } in archives {
+    identity.extend(digests.iter().map(|(name, digest)| (format!("{MODEL_FILE}{name}"), digest.clone())));
+    for Archive { name, size, etag, named } in archives {
         let version = if etag.is_empty() { String::new() } else { format!(", version {etag}") };
-        identity.insert(format!("archive {name}"), format!("{size} bytes{version}"));
+        let records = match named {
+            None => String::new(),
+            Some(named) => format!(", records {:x}", Sha256::digest(named.as_bytes())),
+        };
+        identity.insert(format!("{ARCHIVE}{name}"), format!("{size} bytes{version}{records}"));
     }
     identity
 }
@@ -52,16 +58,25 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use warcdl_actors::{Extent, Named};
 
-    fn of(overrides: &[&str], size: u64) -> BTreeMap<String, String> {
+    fn config(overrides: &[&str]) -> Config {
         let overrides: Vec<String> = ["source.paths=[\"a\"]", "model.path=m"]
             .iter()
             .chain(overrides)
             .map(|&setting| setting.to_owned())
             .collect();
-        let config = Config::parse(Path::new("my.toml"), "", &overrides).unwrap();
-        let archive = Archive { name: "a.warc.gz".into(), size, etag: String::new() };
-        identity(&config, &[("model.onnx".to_owned(), "ab".to_owned())].into(), "RECIPE", &[archive])
+        Config::parse(Path::new("my.toml"), "", &overrides).unwrap()
+    }
+
+    fn of(overrides: &[&str], size: u64) -> BTreeMap<String, String> {
+        let archive = Archive { name: "a.warc.gz".into(), size, etag: String::new(), named: None };
+        identity(
+            &config(overrides),
+            &[("model.onnx".to_owned(), "ab".to_owned())].into(),
+            "RECIPE",
+            &[archive],
+        )
     }
 
     #[test]
@@ -69,6 +84,7 @@ mod tests {
         let calm = of(&[], 7);
         for same in [
             "readers=9",
+            "reader_threads=9",
             "model.device=cuda:0",
             "model.threads=3",
             "batch.max_records=2",
@@ -89,6 +105,12 @@ mod tests {
             assert_eq!(differing[0].0, key);
         }
         assert_eq!(of(&[], 8)["archive a.warc.gz"], "8 bytes");
+        let named = |offset| {
+            let named = Some(Named::new([Extent { offset, length: 5 }]));
+            let archive = Archive { name: "a.warc.gz".into(), size: 7, etag: String::new(), named };
+            identity(&config(&[]), &BTreeMap::new(), "", &[archive])["archive a.warc.gz"].clone()
+        };
+        assert!(named(1).starts_with("7 bytes, records ") && named(1) != named(2), "{}", named(1));
         assert_eq!((&*calm["model.label"], &*calm["model file model.onnx"]), ("RECIPE", "ab"));
     }
 }

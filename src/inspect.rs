@@ -14,8 +14,9 @@ use crate::config::{Config, ConfigError};
 use crate::exit::Exit;
 use crate::kind::Kind;
 use crate::prepare;
+use crate::source::listing::{self, Listing};
 use crate::source::{
-    self, Archive, ArchiveReader, Entry, RecordSettings, SourceError, SourceSettings, Store,
+    Archive, ArchiveReader, Entry, RecordSettings, RecordType, SourceError, SourceSettings, Store,
 };
 use crate::telemetry::table::printable;
 use warcdl_actors::Position;
@@ -44,7 +45,7 @@ pub enum InspectError {
     /// The archives cannot be listed.
     #[error(transparent)]
     Source(SourceError),
-    /// What fetches from S3 cannot be started.
+    /// What fetches cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
     /// Standard output is closed.
@@ -90,19 +91,21 @@ pub fn run(args: &InspectArgs) -> Result<Exit, InspectError> {
     io::stdout().lock().write_all(text.as_bytes())?;
     let exit = contents.exit();
     if exit == Exit::Source {
-        eprintln!("warcdl-node: there is no WARC record that can be read");
+        eprintln!("warcdl-node: there is no WARC record that can be read in {}", contents.looked_at());
     }
     Ok(exit)
 }
 
-/// The shipped settings, with what the operator sets of `[source]`; every response is let through to be counted.
+/// The shipped settings, with what the operator sets of `[source]`; every record with a MIME type is let through to be
+/// counted.
 fn settings(args: &InspectArgs) -> Result<(SourceSettings, RecordSettings), ConfigError> {
     let mut overrides = vec!["model.kind=passthrough".to_owned(), "source.paths=[\".\"]".to_owned()];
     overrides.extend_from_slice(&args.set);
     let Config { mut source, record, .. } = Config::parse(Path::new("config/warcdl.toml"), "", &overrides)?;
     source.paths.clone_from(&args.files);
     let (http_status, content_types) = (Vec::new(), Vec::new());
-    Ok((source, RecordSettings { min_body_bytes: 1, http_status, content_types, ..record }))
+    let types = vec![RecordType::Response, RecordType::Resource, RecordType::Conversion];
+    Ok((source, RecordSettings { types, min_body_bytes: 1, http_status, content_types, ..record }))
 }
 
 fn look(
@@ -111,8 +114,11 @@ fn look(
     record: &RecordSettings,
     runtime: &Runtime,
 ) -> Result<Contents, SourceError> {
-    let store = Store::new(&source.s3, runtime.handle().clone());
-    let archives = runtime.block_on(source::list(source, &store))?;
+    let store = Store::new(&source.s3, source.waits(), runtime.handle().clone());
+    let Listing { archives, empty } = runtime.block_on(listing::find(source, &store))?;
+    for place in empty {
+        eprintln!("warcdl-node: {}", InspectError::from(place));
+    }
     let start = Instant::now();
     let mut contents = Contents::new(args.limit);
     for archive in &archives {
@@ -132,9 +138,10 @@ fn read(
     limit: Option<u64>,
     contents: &mut Contents,
 ) -> Result<(), String> {
-    contents.archive(archive.size);
+    contents.archive(&archive.name, archive.size);
     let input = store.open(archive, 0, &Pulse::default()).map_err(|error| error.to_string())?;
-    let mut reader = ArchiveReader::new(input, &archive.name, Position::default(), record, Kind::Text);
+    let mut reader =
+        ArchiveReader::new(input, &archive.name, Position::default(), record, Kind::Text).sized(archive.size);
     let (mut entries, mut pages) = (0, 0);
     let ended = loop {
         if limit == Some(entries) {

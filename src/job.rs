@@ -6,9 +6,11 @@ use crate::filter::FilterSettings;
 use crate::kind::Kind;
 use crate::model::Opened;
 use crate::prepare::{ImagePreparer, ImageSettings, PrepareError, Preparer, TextPreparer, TextSettings};
-use crate::source::{RecordSettings, S3Settings};
+use crate::source::{RecordSettings, S3Settings, Store, Waits};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// The job as readers see it. Travels as JSON.
 #[derive(Clone, Serialize, Deserialize)]
@@ -18,6 +20,10 @@ pub struct Job {
     pub kind: Kind,
     /// How buckets are reached.
     pub s3: S3Settings,
+    /// How long servers are waited for: `source.stall_ms` and `source.retry_s`.
+    pub stall_ms: u64,
+    #[allow(missing_docs)]
+    pub retry_s: u64,
     /// Which records are taken.
     pub record: RecordSettings,
     /// How pages become text.
@@ -46,10 +52,9 @@ pub enum JobError {
 }
 
 impl Job {
-    /// The job of this configuration and model. S3 keys of the configuration are left out unless `with_keys`: the link
-    /// is not encrypted, so they go to readers on this machine only.
-    pub fn new(config: &Config, model: &Opened, with_keys: bool) -> Result<Job, JobError> {
-        let s3 = if with_keys { config.source.s3.clone() } else { config.source.s3.without_keys() };
+    /// The job of this configuration and model, with this access to S3. What it holds travels over a link that is not
+    /// encrypted: keys are for readers on this machine only.
+    pub fn new(config: &Config, s3: S3Settings, model: &Opened) -> Result<Job, JobError> {
         let tokenizer_json = match &model.tokenizer_json {
             None => None,
             Some(json) => Some(String::from_utf8(json.clone()).map_err(|_| JobError::Tokenizer)?),
@@ -57,6 +62,8 @@ impl Job {
         Ok(Job {
             kind: config.kind,
             s3,
+            stall_ms: config.source.stall_ms,
+            retry_s: config.source.retry_s,
             record: config.record.clone(),
             text: config.text.clone(),
             image: config.image.clone(),
@@ -65,6 +72,13 @@ impl Job {
             max_tokens: model.max_tokens,
             image_size: model.image_size,
         })
+    }
+
+    /// Opens the job's archives; what is not local is fetched on `runtime`.
+    pub fn store(&self, runtime: Handle) -> Store {
+        let Job { stall_ms, retry_s, .. } = *self;
+        let waits = Waits { stall: Duration::from_millis(stall_ms), retry: Duration::from_secs(retry_s) };
+        Store::new(&self.s3, waits, runtime)
     }
 
     /// As it travels.

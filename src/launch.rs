@@ -1,6 +1,9 @@
 //! Who starts the readers.
 
+pub mod elf;
 mod local;
+pub mod staging;
+pub mod yarn;
 
 pub use local::{LaunchError, LocalReaders};
 

@@ -1,9 +1,9 @@
-//! `warcdl-node`: one program, two roles, and a look at archives.
+//! `warcdl-node`: one program, three roles, and a look at archives and at applications on a cluster.
 
 use warcdl::cli::{Invocation, Role};
 use warcdl::exit::Exit;
 use warcdl::inspect;
-use warcdl::role::{gpu, reader};
+use warcdl::role::{am, gpu, reader, yarn};
 use warcdl::telemetry::Console;
 
 fn main() -> Exit {
@@ -20,6 +20,19 @@ fn main() -> Exit {
             Ok(()) => actix::System::new()
                 .block_on(reader::run(&args))
                 .map(|()| Exit::Done)
+                .map_err(|error| (error.exit(), error.to_string())),
+            Err(error) => Err((Exit::Usage, error.to_string())),
+        },
+        Role::Master => match console.init_tracing("info", verbosity) {
+            Ok(()) => actix::System::new()
+                .block_on(am::run())
+                .map(|()| Exit::Done)
+                .map_err(|error| (error.exit(), error.to_string())),
+            Err(error) => Err((Exit::Usage, error.to_string())),
+        },
+        Role::Yarn(args) => match console.init_tracing("warn", verbosity) {
+            Ok(()) => actix::System::new()
+                .block_on(yarn::run(&args))
                 .map_err(|error| (error.exit(), error.to_string())),
             Err(error) => Err((Exit::Usage, error.to_string())),
         },

@@ -1,9 +1,13 @@
 //! From an HTTP response to what the model gets: text and token ids, or pixels.
 
 mod charset;
-mod guards;
+mod entities;
 mod image;
 mod main_text;
+mod markup;
+mod metadata;
+mod names;
+mod page;
 mod plain;
 mod text;
 mod tokens;
@@ -14,8 +18,8 @@ use warcdl_actors::{Exclusion, Prepared};
 
 use crate::filter::FilterError;
 pub use crate::prepare::image::{ImagePreparer, ImageSettings};
-pub(crate) use crate::prepare::text::look;
-pub use crate::prepare::text::{Extractor, TextPreparer, TextSettings};
+pub use crate::prepare::main_text::Texts;
+pub use crate::prepare::text::{Extractor, TextPreparer, TextSettings, look, texts};
 use crate::source::Response;
 
 /// Why a preparer cannot be built.
@@ -58,7 +62,9 @@ pub enum PrepareError {
     },
 }
 
-/// Either kind of preparer. One per thread: its buffers are reused from record to record.
+/// Either kind of preparer. One per thread: its buffers are reused from record to record. A clone shares what is large, such as
+/// the tokenizer's vocabulary.
+#[derive(Clone)]
 pub enum Preparer {
     /// HTML pages.
     Text(Box<TextPreparer>),

@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use warcdl_actors::disk::FsDisk;
+use warcdl_actors::results::names::JOURNAL;
 use warcdl_actors::results::{self, JOURNAL_BYTES, Layout, Recovered, Results, ResultsError};
-use warcdl_actors::{PartState, Positive, Sink, SinkError};
+use warcdl_actors::{Listed, PartState, Positive, Sink, SinkError};
 
 use crate::kind::Kind;
+use folder::MARKER;
 
 mod folder;
+mod quarantine;
 mod row;
 mod store;
 mod whole;
 
-pub use folder::{FolderLock, RESOLVED_CONFIG, SUMMARY};
+pub use folder::{FolderLock, RESOLVED_CONFIG, SUMMARY, YARN_STATE};
 pub use whole::write_whole;
 
 /// The `[output]` table of the configuration.
@@ -63,6 +66,16 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// There are results, but not the mark of their folder.
+    #[error(
+        "output.path = \"{}\" has a {JOURNAL} but no {MARKER}, by which a folder is known as warcdl's: copy {MARKER} too \
+         (it is hidden, and empty), or name another folder",
+        path.display()
+    )]
+    Unmarked {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Another run is writing there.
     #[error(
         "output.path = \"{}\" is being written to by another run: wait for its end, or name another folder",
@@ -89,9 +102,22 @@ pub enum OpenError {
         /// Why.
         source: results::OpenError,
     },
+    /// It is a file, or lies in one.
+    #[error("output.path = \"{}\" must be a folder, and {} is a file: name another", path.display(), file.display())]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The folder itself, or one above it.
+        file: PathBuf,
+    },
     /// The folder cannot be read or written.
-    #[error(transparent)]
-    Io(#[from] SinkError),
+    #[error("output.path = \"{}\" cannot be used: {source}; name a folder that can be written to", path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What lies in it or above it, and why.
+        source: SinkError,
+    },
 }
 
 /// A folder of results that belongs to this run.
@@ -115,10 +141,23 @@ pub fn open(
     let part_bytes = (settings.format == OutputFormat::Jsonl).then_some(settings.part_bytes);
     let layout = Layout { part_bytes, journal_bytes: JOURNAL_BYTES };
     let disk = Box::new(FsDisk::new(settings.path.clone()));
-    let (results, recovered) = Results::open(disk, identity, layout)
-        .map_err(|source| OpenError::Resume { path: settings.path.clone(), source })?;
+    let (results, recovered) = Results::open(disk, identity, layout).map_err(resume(settings))?;
     let sink = ResultsSink { results, root: settings.path.clone(), kind, format: settings.format };
     Ok(OpenFolder { sink: Box::new(sink), recovered, lock })
+}
+
+/// What [`open`] would say of the folder, which is left as it is. A lock of another run is seen on Linux, and not from another
+/// machine or container.
+pub fn check(settings: &OutputSettings, identity: BTreeMap<String, String>) -> Result<(), OpenError> {
+    if folder::probe(&settings.path, settings.overwrite)? {
+        let disk = Box::new(FsDisk::new(settings.path.clone()));
+        Results::check(disk, identity).map_err(resume(settings))?;
+    }
+    Ok(())
+}
+
+fn resume(settings: &OutputSettings) -> impl FnOnce(results::OpenError) -> OpenError {
+    |source| OpenError::Resume { path: settings.path.clone(), source }
 }
 
 /// Positives as rows of [`Results`].
@@ -146,6 +185,13 @@ impl ResultsSink {
 impl Sink for ResultsSink {
     fn put(&mut self, positive: &Positive) -> Result<(), SinkError> {
         let row = row::layout(positive, self.kind, self.format)
+            .map_err(|source| SinkError::Io { path: self.root.clone(), source: source.into() })?;
+        self.results.put(row);
+        Ok(())
+    }
+
+    fn list(&mut self, listed: &Listed) -> Result<(), SinkError> {
+        let row = quarantine::row(listed)
             .map_err(|source| SinkError::Io { path: self.root.clone(), source: source.into() })?;
         self.results.put(row);
         Ok(())

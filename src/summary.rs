@@ -9,7 +9,8 @@ use std::time::Duration;
 use warcdl_actors::ledger::{Account, Tally};
 use warcdl_actors::metrics::ReaderMetrics;
 use warcdl_actors::pipeline::{ArchiveState, Outcome};
-use warcdl_actors::{LegacyCounter, PartState, Positive, Sink, SinkError};
+use warcdl_actors::results::names::QUARANTINE;
+use warcdl_actors::{Exclusion, LegacyCounter, Listed, PartState, Positive, Sink, SinkError};
 
 /// Positives that are shown at the end.
 const SHOWN: usize = 10;
@@ -31,9 +32,14 @@ pub struct Summary {
     pub records: Funnel,
     /// Records lost to damage of the archives.
     pub damaged: u64,
+    /// Lines of `quarantine.jsonl`.
+    pub listed: u64,
+    /// Places that would be lines there, but were too many.
+    pub unlisted: u64,
     /// The counters of the ancestor, WARC-DL, under their old names.
     pub ancestor_counters: BTreeMap<&'static str, u64>,
-    /// Leases that ended before their part of an archive did, because a reader was lost or an archive could not be read on.
+    /// Leases that ended before their part of an archive did, because a reader was lost or an archive could not be read on; of
+    /// the last run alone.
     pub interruptions: Interruptions,
     /// Records that were passed over because they killed their readers: the first thousand of the last run.
     pub quarantined: Vec<QuarantinedRecord>,
@@ -70,7 +76,7 @@ pub struct Interruptions {
 pub struct InterruptionSummary {
     /// The archive.
     pub warc_filename: String,
-    /// Offset in the stored file at which the next reader went on.
+    /// Offset in the stored file at which the next reader went on, if the archive was not given up there.
     pub resumed_at: u64,
     /// What happened.
     pub reason: String,
@@ -181,6 +187,8 @@ impl Summary {
             seconds: elapsed.as_secs_f64(),
             records: Funnel::new(&outcome.total),
             damaged: outcome.total.excluded.damaged(),
+            listed: outcome.listed,
+            unlisted: outcome.total.excluded.listed().saturating_sub(outcome.listed),
             ancestor_counters: ancestor_counters(outcome),
             interruptions: Interruptions { count: outcome.interrupted, first: first.collect() },
             quarantined: quarantined.collect(),
@@ -208,10 +216,24 @@ impl Summary {
             let (records, places) = (counted(self.damaged, "record"), counted(places as u64, "archive"));
             report += &format!("\n{records} lost to damage in {places}");
         }
+        let hopeless =
+            |archive: &&ArchiveSummary| archive.damaged > 0 && archive.damaged == archive.records.seen;
+        for archive in self.archives.iter().filter(hopeless).take(SHOWN) {
+            let name = printable(&archive.warc_filename, usize::MAX);
+            report += &format!("\nno record could be read in {name}: is it an archive?");
+        }
+        if self.listed > 0 {
+            report += &format!("\n{} in {QUARANTINE}", counted(self.listed, "place"));
+        }
+        if self.unlisted > 0 {
+            report += &format!("; {} more were too many to be listed", self.unlisted);
+        }
         if self.interruptions.count > 0 {
             let times = counted(self.interruptions.count, "time");
+            // The third failure in one place has the archive given up; a run that is stopped resumes nothing more.
+            let but = if self.complete { "" } else { ", but for what is told below as incomplete" };
             report += &format!(
-                "\n{times} a reader was lost or an archive could not be read on; the work was resumed where it stopped"
+                "\n{times} a reader was lost or an archive could not be read on; the work was resumed where it stopped{but}"
             );
         }
         for failed in self.archives.iter().filter(|archive| archive.state == "failed").take(SHOWN) {
@@ -252,7 +274,7 @@ fn ancestor_counters(outcome: &Outcome) -> BTreeMap<&'static str, u64> {
     }
     let finished = outcome.archives.iter().filter(|archive| archive.state == ArchiveState::Done).count();
     // What its nodes yielded: everything that reached the GPU node.
-    let unscorable = excluded.get(warcdl_actors::Exclusion::ScoreNan);
+    let unscorable = excluded.get(Exclusion::ScoreNan) + excluded.get(Exclusion::ModelError);
     let results = outcome.total.positives + outcome.total.negatives + unscorable;
     counters.insert("n_node_results", results);
     counters.insert("n_finished_warc_files", finished as u64);
@@ -326,11 +348,59 @@ impl Sink for Watched {
         Ok(())
     }
 
+    fn list(&mut self, listed: &Listed) -> Result<(), SinkError> {
+        self.sink.list(listed)
+    }
+
     fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
         self.sink.commit(parts)
     }
 
     fn finish(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
         self.sink.finish(parts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warcdl_actors::PartOver;
+    use warcdl_actors::lease::Archive;
+
+    /// The report of a run in which one of two archives ended so, after one interruption.
+    fn report(over: Option<PartOver>) -> String {
+        let archives = ["a.warc.gz", "b.warc.gz"].map(|name| Archive {
+            name: name.into(),
+            size: 7,
+            etag: String::new(),
+            named: None,
+        });
+        let mut parts = PartState::all_whole(2);
+        parts[0].over = Some(PartOver::Done);
+        parts[1].over = over;
+        let outcome = Outcome { interrupted: 1, ..Outcome::of(archives.to_vec(), &parts) };
+        let processes = Processes {
+            gpu_node_cpu_seconds: 0.0,
+            gpu_node_peak_memory_bytes: 0,
+            readers_cpu_seconds: 0.0,
+            reader_peak_memory_bytes: 0,
+        };
+        let end = RunEnd { interrupted: false, resumed: false };
+        Summary::new(&outcome, end, Duration::ZERO, processes).report()
+    }
+
+    #[test]
+    fn work_that_was_given_up_is_not_said_to_be_resumed() {
+        let resumed = "\n1 time a reader was lost or an archive could not be read on; the work was resumed where it stopped";
+        let done = report(Some(PartOver::Done));
+        assert!(done.ends_with(resumed), "{done}");
+        for (over, told) in [
+            (Some(PartOver::Failed("404 Not Found".into())), "incomplete: b.warc.gz: 404 Not Found"),
+            (None, "incomplete: 1 archive not read to the end"),
+        ] {
+            let report = report(over);
+            let expected = format!("{resumed}, but for what is told below as incomplete\n{told}");
+            assert!(report.contains(&expected), "{report}");
+        }
     }
 }

@@ -65,6 +65,27 @@ fn inputs_that_are_not_there_are_named() {
 }
 
 #[test]
+fn a_place_without_archives_is_told_beside_others() {
+    let folder = Folder::new();
+    write_gz(&folder.path("a.warc.gz"), &crawl("a", 2));
+    let lines = format!(
+        "source.paths = [{:?}, {:?}]\nmodel.kind = \"passthrough\"\noutput.path = {:?}\n",
+        folder.path("*.zip"),
+        folder.path("a.warc.gz"),
+        folder.path("results")
+    );
+    std::fs::write(folder.path("job.toml"), lines).unwrap();
+    let output = gpu(&folder.path("job.toml"), &[]);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{message}");
+    let told: Vec<_> = message.lines().filter(|line| line.contains("no archives in")).collect();
+    assert_eq!(told.len(), 1, "{message}");
+    for part in ["WARN", "*.zip: ", "source.paths and source.suffixes"] {
+        assert!(told[0].contains(part), "no {part:?} in {}", told[0]);
+    }
+}
+
+#[test]
 fn a_port_in_use_and_a_folder_in_use_are_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

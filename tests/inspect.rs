@@ -61,6 +61,11 @@ fn what_is_in_a_damaged_archive_is_told() {
     for figure in ["seconds", "records_per_second", "version", "bytes_inflated"] {
         assert!(!told.as_object_mut().unwrap().remove(figure).unwrap().is_null());
     }
+    let Value::Array(places) = told["damaged_places"].take() else { panic!("no places in {told}") };
+    let place = |index: usize, name: &str| places[index][name].as_u64().unwrap();
+    assert_eq!((&places[0]["reason"], &places[1]["reason"]), (&json!("bad_crc"), &json!("garbage")));
+    assert_eq!((place(1, "warc_record_offset"), place(1, "length"), places.len()), (bytes - 7, 7, 2));
+    assert!(place(0, "warc_record_offset") + place(0, "length") < bytes - 7, "a whole member lies between");
     let expected = json!({
         "archives": 1, "failed": [], "limit": null, "seen": 9,
         "records": { "warcinfo": 1, "request": 1, "response": 5, "other": 1 },
@@ -70,6 +75,7 @@ fn what_is_in_a_damaged_archive_is_told() {
         "charsets": { "UTF-8": 1, "windows-1252": 1 },
         "languages": { "eng": 1, "deu": 1 },
         "damaged": 2, "damage": { "bad_crc": 1, "garbage": 1 },
+        "damaged_places": null, "damaged_unlisted": 0,
         "bytes": bytes, "bytes_read": bytes,
     });
     assert_eq!(told, expected);
@@ -85,10 +91,32 @@ fn what_is_in_a_damaged_archive_is_told() {
         "deu 1 50.0 %",
         "bad_crc 1 50.0 %",
         "garbage 1 50.0 %",
+        &format!("{} {} 0 7 garbage", path.display(), bytes - 7),
     ] {
         assert!(tables.contains(&format!("\n{line}\n")), "{line} is not in\n{tables}");
     }
     assert!(!tables.contains('\u{1b}'), "{tables}");
+}
+
+#[test]
+fn texts_and_files_without_http_are_told_too() {
+    let folder = Folder::new();
+    let path = folder.path("a.warc.wet.gz");
+    let text = |kind: &str, mime: &str, block: &str| {
+        let whole = record(kind, "http://a/", block.as_bytes());
+        String::from_utf8(whole).unwrap().replace("application/http; msgtype=response", mime).into_bytes()
+    };
+    let german = "Der Zug fuhr langsam durch das Tal, und die Kinder winkten. ".repeat(5);
+    let records = [
+        text("conversion", "text/plain", &german),
+        text("resource", "image/png", "no picture"),
+        record("revisit", "http://a/", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+    ];
+    write_gz(&path, &records);
+    let told = look(&[&path], &[], 0);
+    assert_eq!(told["records"], json!({ "conversion": 1, "resource": 1, "revisit": 1 }));
+    assert_eq!(told["mime_types"], json!({ "text/plain": 1, "image/png": 1 }));
+    assert_eq!((&told["languages"], &told["http_status"]), (&json!({ "deu": 1 }), &json!({})));
 }
 
 #[test]
@@ -111,6 +139,8 @@ fn what_cannot_be_read_decides_the_exit_code() {
     std::fs::write(&empty, "").unwrap();
     let told = look(&[&notes], &[], 3);
     assert_eq!((&told["records"], &told["damaged"]), (&json!({}), &json!(1)));
+    let told = stderr(&inspect(&[&notes], &[]));
+    assert!(told.contains("no WARC record that can be read in /") && told.contains("/notes.txt"), "{told}");
     assert_eq!(look(&[&empty], &[], 0)["seen"], 0);
     assert_eq!(look(&[&damaged_archive(&folder), &notes], &[], 0)["damaged"], 3);
 
@@ -119,6 +149,13 @@ fn what_cannot_be_read_decides_the_exit_code() {
         assert_eq!(output.status.code(), Some(3));
         assert!(stderr(&output).contains(part), "{}", stderr(&output));
         assert!(output.stdout.is_empty());
+    }
+    // One that has nothing is told beside others.
+    let output = inspect(&[&empty, &folder.path("*.zip")], &[]);
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for part in ["no archives in", "*.zip: ", "name the files, or --set source.suffixes"] {
+        assert!(told.contains(part), "{told}");
     }
     let wrong = inspect(&[&notes], &["--set", "source.sufixes=[]"]);
     assert_eq!(wrong.status.code(), Some(2));

@@ -5,10 +5,18 @@
 //! seed decides what is done and when; where that hits a process, the machine decides.
 
 mod archive;
+#[path = "kill/http.rs"]
+mod http;
 #[path = "kill/job.rs"]
 mod job;
+#[path = "kill/metrics.rs"]
+mod metrics;
+#[path = "kill/port.rs"]
+mod port;
 #[path = "kill/process.rs"]
 mod process;
+#[path = "kill/reading.rs"]
+mod reading;
 #[path = "kill/results.rs"]
 mod results;
 #[path = "kill/resume.rs"]
@@ -36,8 +44,8 @@ const CRAWLS: [usize; 6] = [2400, 1200, 600, 300, 40, 0];
 const LONG_PAGES: usize = 20_000;
 /// One of so many runs is over that archive.
 const LONG_EVERY: u64 = 5;
-/// A lease whose reader is gone is read on within this.
-const RESUMED_WITHIN: Duration = Duration::from_secs(15);
+/// A lease whose reader is gone is read on within 15 seconds; four times that is no busy machine any more.
+const RESUMED_WITHIN: Duration = Duration::from_secs(60);
 
 struct Options {
     kills: u64,

@@ -2,9 +2,14 @@
 
 mod archive;
 mod errors;
+mod fault_proxy;
+mod faults;
 mod inspect;
 mod node;
 mod run;
 mod s3;
+mod s3_server;
 mod sample;
 mod tidy;
+mod web;
+mod yarn;

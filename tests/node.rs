@@ -6,6 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+use warcdl_actors::results::names::QUARANTINE;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_warcdl-node");
 /// A process that takes longer hangs.
@@ -39,11 +40,19 @@ impl Folder {
     }
 
     /// The rows of all parts.
+    /// The lines of what is damaged or was passed over.
+    pub fn places(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.path("results").join(QUARANTINE)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The lines of results.
     pub fn rows(&self) -> Vec<serde_json::Value> {
         let mut parts: Vec<_> = std::fs::read_dir(self.path("results"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+            .filter(|path| !path.ends_with(QUARANTINE))
             .collect();
         parts.sort();
         let lines = parts.iter().flat_map(|part| {
@@ -64,7 +73,8 @@ pub fn inspect(archives: &[&Path], more: &[&str]) -> Output {
     to_its_end(command().arg("inspect").args(archives).args(more))
 }
 
-fn to_its_end(command: &mut Command) -> Output {
+/// Runs a command of [`command`] to its end.
+pub fn to_its_end(command: &mut Command) -> Output {
     let mut node = command.spawn().unwrap();
     let deadline = Instant::now() + PATIENCE;
     let killer = Killer(node.id());
@@ -103,7 +113,8 @@ impl Running {
         Running::start(command().args(arguments))
     }
 
-    fn start(command: &mut Command) -> Running {
+    /// Starts a command of [`command`].
+    pub fn start(command: &mut Command) -> Running {
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
@@ -114,8 +125,10 @@ impl Running {
     /// The first line on standard error for which `wanted` gives something.
     pub fn line<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> T {
         let mut seen = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("not among {seen:#?}"));
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("not among {seen:#?}"));
             match wanted(&line) {
                 Some(found) => return found,
                 None => seen.push(line),
@@ -165,7 +178,8 @@ impl Killer {
     }
 }
 
-fn command() -> Command {
+/// The program, without what this machine says about S3 and logs.
+pub fn command() -> Command {
     let mut command = Command::new(PROGRAM);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for name in ["AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "RUST_LOG"]

@@ -14,8 +14,9 @@ use warcdl::exit::Exit;
 use warcdl::kind::Kind;
 use warcdl::sink::{self, OutputFormat, OutputSettings};
 use warcdl_actors::metrics::Metrics;
+use warcdl_actors::results::names::QUARANTINE;
 use warcdl_actors::wire::FrameType;
-use warcdl_actors::{Exclusion, LegacyCounter, Meta, Position, Positive, RecordKey};
+use warcdl_actors::{Exclusion, LegacyCounter, Listed, Lost, Meta, Position, Positive, RecordKey};
 
 /// Documents whose words are checked.
 const DOCUMENTS: [&str; 6] = [
@@ -26,6 +27,9 @@ const DOCUMENTS: [&str; 6] = [
     "docs/wire.md",
     "hadoop/README.md",
 ];
+
+/// Tables of Hadoop's configuration that begin like one of ours.
+const HADOOPS: [&str; 4] = ["yarn.http.", "yarn.nodemanager.", "yarn.resourcemanager.", "yarn.scheduler."];
 
 /// Folders of code and of files for people; what a build or a run leaves lies elsewhere.
 const FOLDERS: [&str; 9] =
@@ -211,13 +215,16 @@ fn the_readme_tells_every_column_of_the_results() {
         score: 1.0,
         label: Arc::from("l"),
     };
+    let lost = Lost { at: Position::default(), length: 1, reason: Exclusion::Garbage };
+    let listed = Listed { warc_filename: Arc::from("a.warc.gz"), lost };
     for (kind, format, file) in [
         (Kind::Text, OutputFormat::Jsonl, "part-00000.jsonl"),
         (Kind::Text, OutputFormat::Files, "index.jsonl"),
         (Kind::Image, OutputFormat::Jsonl, "part-00000.jsonl"),
         (Kind::Image, OutputFormat::Files, "index.jsonl"),
     ] {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tidy-{kind:?}-{format:?}"));
+        let made = tempfile::tempdir().unwrap();
+        let path = made.path().join("results");
         let settings = OutputSettings {
             path: path.clone(),
             format,
@@ -229,11 +236,14 @@ fn the_readme_tells_every_column_of_the_results() {
         };
         let mut folder = sink::open(&settings, kind, Default::default()).unwrap();
         folder.sink.put(&positive).unwrap();
+        folder.sink.list(&listed).unwrap();
         folder.sink.finish(&[]).unwrap();
-        let line = fs::read_to_string(path.join(file)).unwrap();
-        let row: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
-        for column in row.keys() {
-            assert!(quoted(&readme).any(|word| word == column), "{kind:?}, {format:?}: {column}");
+        for file in [file, QUARANTINE] {
+            let line = fs::read_to_string(path.join(file)).unwrap();
+            let row: serde_json::Map<String, Value> = serde_json::from_str(&line).unwrap();
+            for column in row.keys() {
+                assert!(quoted(&readme).any(|word| word == column), "{kind:?}, {format:?}: {column}");
+            }
         }
     }
 }
@@ -265,7 +275,9 @@ fn documents_name_only_keys_that_exist() {
     for document in DOCUMENTS {
         for word in quoted(&read(document)) {
             let key = word.split([' ', '=']).next().unwrap_or_default();
-            if [".onnx", ".rs", ".toml"].iter().any(|end| key.ends_with(end)) {
+            if [".onnx", ".rs", ".toml"].iter().any(|end| key.ends_with(end))
+                || HADOOPS.iter().any(|begin| key.starts_with(begin))
+            {
                 continue;
             }
             let mut parts = key.split('.');
@@ -348,5 +360,28 @@ fn files_are_named_after_what_they_hold() {
             let marker = markers.iter().find(|marker| line.contains(**marker));
             assert!(marker.is_none(), "{}:{}: {line}", file.display(), index + 1);
         }
+    }
+}
+
+/// What an image is built from is little of the repository, but all that the manifest speaks of: cargo misses any other.
+#[test]
+fn an_image_gets_what_the_manifest_names() {
+    let ignore = read(".dockerignore");
+    let sent: Vec<&str> = ignore.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let manifest: toml::Table = read("Cargo.toml").parse().unwrap();
+    let texts = |value: &toml::Value| value.as_str().map(str::to_owned);
+    let mut named: Vec<String> =
+        manifest["workspace"]["members"].as_array().unwrap().iter().filter_map(texts).collect();
+    for kind in ["bin", "test", "bench", "example"] {
+        for target in manifest[kind].as_array().unwrap() {
+            let folder = if kind == "bench" { "benches" } else { "src" };
+            let usual = format!("{folder}/{}.rs", target["name"].as_str().unwrap());
+            named.push(target.get("path").and_then(texts).unwrap_or(usual));
+        }
+    }
+    assert!(named.len() > 10, "{named:?}");
+    for path in named.iter().filter(|path| *path != ".") {
+        assert!(root().join(path).exists(), "{path}");
+        assert!(sent.iter().any(|sent| Path::new(path).starts_with(sent)), "{path} is not sent");
     }
 }

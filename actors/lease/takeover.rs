@@ -18,7 +18,7 @@ pub struct TakeoverRules {
     pub settled: Duration,
 }
 
-/// A lease that is to be taken back, because others have nothing to do.
+/// A lease that is to be taken back from a reader that does nothing wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Takeover {
     /// From this session.

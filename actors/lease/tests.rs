@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Exclusion;
+use crate::named::Extent;
 use crate::part::TO_THE_END;
 use crate::suspicion::{CAREFUL_RECORDS, DEATHS_APART, MAX_DEATHS};
 use crate::wire::Progress;
@@ -9,7 +10,8 @@ use crate::wire::Progress;
 const NOW: Duration = Duration::ZERO;
 
 fn table(sizes: &[u64], split_bytes: u64) -> LeaseTable {
-    let archive = |(i, &size)| Archive { name: format!("a{i}").into(), size, etag: String::new() };
+    let archive =
+        |(i, &size)| Archive { name: format!("a{i}").into(), size, etag: String::new(), named: None };
     let archives: Vec<Archive> = sizes.iter().enumerate().map(archive).collect();
     let parts = PartState::all_whole(archives.len());
     LeaseTable::new(archives, &parts, rules(split_bytes))
@@ -25,7 +27,12 @@ fn accepted(lease: &Lease, offset: u64, record: bool) -> Accepted {
         part: lease.part,
         epoch: lease.epoch,
         record: record.then_some(Position { offset: offset - 1, ordinal: 0 }),
-        progress: Progress { next, bytes_read: offset, excluded: vec![(Exclusion::WrongWarcType, 1)] },
+        progress: Progress {
+            next,
+            bytes_read: offset,
+            excluded: vec![(Exclusion::WrongWarcType, 1)],
+            ..Progress::default()
+        },
         over: None,
     }
 }
@@ -59,6 +66,23 @@ fn a_dead_readers_successor_goes_on_at_the_frontier_and_the_dead_one_is_fenced()
     assert_eq!((table.delivered(), table.archives_over()), (2, 1));
     let (interruptions, all) = table.interruptions();
     assert_eq!((interruptions[0].at.offset, all), (40, 1));
+}
+
+#[test]
+fn a_dismissed_reader_gives_its_work_back_and_gets_no_more() {
+    let mut table = table(&[100, 100], 1000);
+    let first = lease(table.ready(1, NOW));
+    lease(table.ready(2, NOW));
+    assert_eq!(table.ready(3, NOW), Offer::Wait);
+    assert_eq!((table.dismiss(3), table.ready(3, NOW)), (None, Offer::Finish), "it had nothing");
+    table.accept(1, &accepted(&first, 40, true), false, NOW).unwrap();
+    assert_eq!(table.dismiss(1), Some(Takeover { session: 1, part: 0, epoch: 0 }));
+    assert_eq!(table.ready(1, NOW), Offer::Wait, "it still holds it");
+    assert_eq!(table.revoked(1, 0, 0, NOW), Ok(Returned::Pending));
+    assert_eq!(table.ready(1, NOW), Offer::Finish);
+    let next = lease(table.ready(4, NOW));
+    assert_eq!((next.part, next.start.offset, next.epoch), (0, 40, 1));
+    assert_eq!((table.gone(1, "finished", NOW), table.interruptions().1), (None, 0));
 }
 
 #[test]
@@ -204,8 +228,9 @@ fn draining_takes_every_lease_back_and_hands_out_none() {
 
 #[test]
 fn a_resumed_table_leases_only_what_is_not_over() {
-    let archives: Vec<Archive> =
-        (0..3).map(|i| Archive { name: format!("a{i}").into(), size: 100, etag: String::new() }).collect();
+    let archives: Vec<Archive> = (0..3)
+        .map(|i| Archive { name: format!("a{i}").into(), size: 100, etag: String::new(), named: None })
+        .collect();
     let mut parts = PartState::all_whole(3);
     parts[0].over = Some(PartOver::Done);
     parts[1].over = Some(PartOver::Failed("the disk was on fire".into()));
@@ -218,4 +243,25 @@ fn a_resumed_table_leases_only_what_is_not_over() {
         [(1, 1, 0), (2, 1, 30)]
     );
     assert_eq!(table.ready(3, NOW), Offer::Wait);
+}
+
+#[test]
+fn a_lease_names_what_is_left_of_the_records_that_an_index_names() {
+    let extents: Vec<Extent> = (0..10).map(|i| Extent { offset: i * 100 + 7, length: 50 }).collect();
+    let archive = Archive {
+        name: "a".into(),
+        size: 1000,
+        etag: String::new(),
+        named: Some(Named::new(extents.iter().copied())),
+    };
+    let part = PartState {
+        from: 300,
+        end: 800,
+        frontier: Position { offset: 407, ordinal: 1 },
+        ..PartState::whole(0)
+    };
+    let mut table = LeaseTable::new(vec![archive], &[part], rules(1));
+    let Offer::Lease(_, lease) = table.ready(1, NOW) else { panic!("there is work") };
+    // The member at 407 holds more than the record before the frontier.
+    assert_eq!(lease.named.unwrap().into_iter().collect::<Vec<_>>(), extents[4..8]);
 }

@@ -3,11 +3,11 @@
 use super::figures::Figures;
 use crate::Exclusion;
 use crate::ledger::Tally;
-use crate::message::Position;
+use crate::message::{Lost, Position};
 use crate::metrics::ReaderFigure;
 use crate::part::PartId;
 use crate::port::{Pulse, Source};
-use crate::wire::{Frame, Lease, LeaseEnd, Progress, RecordFrame};
+use crate::wire::{Frame, Lease, LeaseEnd, MAX_LOST, Progress, RecordFrame};
 use crossbeam::channel::Receiver;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,13 +83,16 @@ impl Worker {
                 figures.add(ReaderFigure::FetchedBytes, fetched);
                 log.pass(step.next, step.bytes_read);
                 match step.outcome {
-                    Err(reason) => log.exclude(reason),
+                    Err(reason) => {
+                        let length = step.next.offset.saturating_sub(step.at.offset);
+                        log.exclude(Lost { at: step.at, length, reason });
+                    }
                     Ok(prepared) => {
                         let mut record =
                             RecordFrame { part, epoch, at: step.at, progress: Progress::default(), prepared };
-                        let bound = 1 + record.encoded_len() + log.encoded_bound();
+                        let bound = 1 + record.encoded_len() + Progress::deltas_bound();
                         if bound > *max_record as usize {
-                            log.exclude(Exclusion::RecordTooLarge);
+                            log.count(Exclusion::RecordTooLarge);
                         } else {
                             record.progress = log.take();
                             figures.add(ReaderFigure::SentRecords, 1);
@@ -119,6 +122,7 @@ struct ProgressLog {
     next: Position,
     bytes_read: u64,
     excluded: Tally,
+    lost: Vec<Lost>,
     told: Instant,
 }
 
@@ -128,6 +132,7 @@ impl ProgressLog {
             next: lease.start,
             bytes_read: lease.start.offset,
             excluded: Tally::default(),
+            lost: Vec::new(),
             told: Instant::now(),
         }
     }
@@ -137,22 +142,27 @@ impl ProgressLog {
         self.bytes_read = bytes_read;
     }
 
-    fn exclude(&mut self, reason: Exclusion) {
+    fn count(&mut self, reason: Exclusion) {
         self.excluded.add(reason, 1);
     }
 
-    fn is_due(&self) -> bool {
-        !self.excluded.is_empty() && self.told.elapsed() >= PROGRESS_EVERY
+    /// Counts the record, and keeps its place if it is to be listed.
+    fn exclude(&mut self, record: Lost) {
+        self.count(record.reason);
+        if record.reason.is_listed() {
+            self.lost.push(record);
+        }
     }
 
-    /// Upper bound of what [`ProgressLog::take`] adds to a frame.
-    fn encoded_bound(&self) -> usize {
-        5 * Exclusion::ALL.len()
+    fn is_due(&self) -> bool {
+        let is_late = !self.excluded.is_empty() && self.told.elapsed() >= PROGRESS_EVERY;
+        is_late || self.lost.len() == MAX_LOST
     }
 
     fn take(&mut self) -> Progress {
         self.told = Instant::now();
-        Progress { next: self.next, bytes_read: self.bytes_read, excluded: self.excluded.drain() }
+        let (excluded, lost) = (self.excluded.drain(), std::mem::take(&mut self.lost));
+        Progress { next: self.next, bytes_read: self.bytes_read, excluded, lost }
     }
 }
 

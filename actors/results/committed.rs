@@ -1,6 +1,6 @@
 //! What is committed: the sum of the journal's lines.
 
-use super::names;
+use super::names::{self, List};
 use crate::journal::{Commit, Journal, Lines};
 use crate::{PartId, PartState};
 use std::collections::BTreeMap;
@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 pub(super) struct Committed {
     /// Number of the last one.
     pub(super) n: u64,
-    /// Rows in all files of lines.
+    /// Rows of results.
     pub(super) rows: u64,
     pub(super) parts: BTreeMap<PartId, PartState>,
-    /// The file of lines that grows.
-    pub(super) open: Option<Lines>,
+    /// Files of lines that grow, one of a list at most.
+    pub(super) open: Vec<Lines>,
     /// Those that grow no more, in their order.
     pub(super) closed: Vec<Lines>,
     /// Files of the last commit.
@@ -35,19 +35,21 @@ impl Committed {
         let Commit { n, rows, parts, open, closed, files } = commit;
         (self.n, self.rows, self.files) = (n, rows, files);
         self.parts.extend(parts.into_iter().map(|part| (part.part, part)));
-        self.reopen(open.as_ref());
-        for lines in closed {
-            self.reopen(Some(&lines));
-            self.closed.push(lines);
+        for lines in open.iter().chain(&closed) {
+            self.reopen(lines);
         }
+        self.closed.extend(closed);
         self.open = open;
     }
 
     /// A file that grows again is closed no more.
-    fn reopen(&mut self, lines: Option<&Lines>) {
-        if let Some(Lines { name, .. }) = lines {
-            self.closed.retain(|closed| closed.name != *name);
-        }
+    fn reopen(&mut self, lines: &Lines) {
+        self.closed.retain(|closed| closed.name != lines.name);
+    }
+
+    /// The file of lines of this list that grows.
+    pub(super) fn open(&self, list: List) -> Option<&Lines> {
+        self.open.iter().find(|lines| List::of(&lines.name) == Some(list))
     }
 
     /// The parts among `parts` that differ from what is committed.
@@ -79,7 +81,7 @@ impl Committed {
             Some(lines) => (lines, true),
             None => (name, false),
         };
-        let is_open = self.open.as_ref().is_some_and(|open| open.name == lines);
-        names::is_lines(lines) && if unfinished { !is_open } else { !self.is_closed(lines) }
+        let is_open = self.open.iter().any(|open| open.name == lines);
+        List::of(lines).is_some() && if unfinished { !is_open } else { !self.is_closed(lines) }
     }
 }

@@ -4,6 +4,8 @@
 pub const JOURNAL: &str = "journal";
 /// The only file of lines where each positive is a file.
 pub const INDEX: &str = "index.jsonl";
+/// The file of lines that lists what is damaged or was passed over.
+pub const QUARANTINE: &str = "quarantine.jsonl";
 /// Folder of the pictures beside lines.
 pub const IMAGES: &str = "images";
 /// Folder of the positives where each is a file.
@@ -19,11 +21,29 @@ pub fn part(number: usize) -> String {
     format!("part-{number:05}.jsonl")
 }
 
-/// Whether a file of this name is one of lines.
-pub fn is_lines(name: &str) -> bool {
-    let number = name.strip_prefix("part-").and_then(|name| name.strip_suffix(".jsonl"));
-    name == INDEX
-        || number.is_some_and(|number| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
+/// What files of lines hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum List {
+    /// Positives.
+    Results,
+    /// What is damaged or was passed over.
+    Quarantine,
+}
+
+impl List {
+    /// Both.
+    pub const ALL: [List; 2] = [List::Results, List::Quarantine];
+
+    /// What a file of this name holds, if it is one of lines.
+    pub fn of(name: &str) -> Option<List> {
+        let number = name.strip_prefix("part-").and_then(|name| name.strip_suffix(".jsonl"));
+        let is_number = |number: &str| number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit());
+        match name {
+            INDEX => Some(List::Results),
+            QUARANTINE => Some(List::Quarantine),
+            _ => number.is_some_and(is_number).then_some(List::Results),
+        }
+    }
 }
 
 /// The name of a file until it is whole.
@@ -43,10 +63,15 @@ mod tests {
     #[test]
     fn files_of_lines_are_known_by_their_names() {
         for name in [part(0), part(99_999), part(123_456), INDEX.to_owned()] {
-            assert!(is_lines(&name) && !is_lines(&unfinished(&name)), "{name}");
+            assert_eq!(
+                (List::of(&name), List::of(&unfinished(&name))),
+                (Some(List::Results), None),
+                "{name}"
+            );
         }
+        assert_eq!(List::of(QUARANTINE), Some(List::Quarantine));
         for name in ["part-0000.jsonl", "part-0000x.jsonl", "part-00000.json", "summary.json", JOURNAL] {
-            assert!(!is_lines(name), "{name}");
+            assert_eq!(List::of(name), None, "{name}");
         }
     }
 

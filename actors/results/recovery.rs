@@ -3,20 +3,18 @@
 //! First everything is looked at, and nothing is changed in a folder that cannot be taken. Then come the changes, each of
 //! which may be the last before a crash: what was done is found done the next time.
 
+use super::change::{Change, Few, changes};
 use super::committed::Committed;
-use super::names::{self, JOURNAL, STORES, UNFINISHED, folder, unfinished};
+use super::names::{JOURNAL, List, STORES, UNFINISHED, folder, unfinished};
 use super::{Layout, Results, ResultsError, failed};
 use crate::PartState;
 use crate::disk::Disk;
 use crate::journal::{Header, Journal, JournalError, Lines};
 use crate::mutant::{Mutant, planted};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::{self, Display, Formatter};
+use std::collections::BTreeSet;
 
 /// Files are checked in pieces of so many bytes.
 const PIECE_BYTES: u64 = 1 << 20;
-/// Changed settings that are named.
-const NAMED_CHANGES: usize = 5;
 
 /// What was found in the folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,36 +31,17 @@ pub struct Recovered {
     pub torn_bytes: u64,
 }
 
-/// A setting that is not what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Its key.
-    pub key: String,
-    /// Its value when the results were begun.
-    pub was: Option<String>,
-    /// Its value now.
-    pub is: Option<String>,
-}
-
-impl Display for Change {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let quoted =
-            |value: &Option<String>| value.as_ref().map_or("not set".to_owned(), |v| format!("{v:?}"));
-        write!(f, "{} was {} and is {}", self.key, quoted(&self.was), quoted(&self.is))
-    }
-}
-
 /// The folder of results cannot be taken. Nothing in it was changed, but by [`OpenError::Write`].
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The results are of a run with other settings.
+    /// The results are of a run with other settings or archives.
     #[error(
-        "the results there were begun with other settings: {}; go on with the same settings, or set another \
+        "the results there were begun with other settings or archives: {}; go on with the same, or set another \
          output.path, or output.overwrite = true",
         Few(changes)
     )]
     Changed {
-        /// The settings that differ, by key.
+        /// What differs, by key.
         changes: Vec<Change>,
     },
     /// There are results and no journal that says what is committed.
@@ -118,21 +97,6 @@ pub enum Damage {
     },
 }
 
-/// The first of a list of changes.
-struct Few<'a>(&'a [Change]);
-
-impl Display for Few<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (index, change) in self.0.iter().take(NAMED_CHANGES).enumerate() {
-            write!(f, "{}{change}", if index == 0 { "" } else { "; " })?;
-        }
-        match self.0.len().saturating_sub(NAMED_CHANGES) {
-            0 => Ok(()),
-            more => write!(f, "; and {more} more"),
-        }
-    }
-}
-
 /// [`Results::open`].
 pub(super) fn open(
     mut disk: Box<dyn Disk>,
@@ -140,21 +104,7 @@ pub(super) fn open(
     layout: Layout,
 ) -> Result<(Results, Recovered), OpenError> {
     let length = disk.len(JOURNAL).map_err(failed(JOURNAL))?;
-    let mut results = Results {
-        disk,
-        layout,
-        header,
-        committed: Committed::default(),
-        journal_bytes: 0,
-        snapshot_bytes: 0,
-        journal_torn: false,
-        pending: Vec::new(),
-        pending_bytes: 0,
-        unnamed: Vec::new(),
-        unsynced: BTreeSet::new(),
-        folders: BTreeSet::new(),
-        broken: None,
-    };
+    let mut results = Results::nothing_yet(disk, header, layout);
     let torn_bytes = match length {
         Some(length) => results.resume(length)?,
         None => {
@@ -173,6 +123,18 @@ pub(super) fn open(
     Ok((results, recovered))
 }
 
+/// [`Results::check`].
+pub(super) fn check(mut disk: Box<dyn Disk>, header: Header) -> Result<(), OpenError> {
+    let length = disk.len(JOURNAL).map_err(failed(JOURNAL))?;
+    // Nothing is written, so neither size matters.
+    let layout = Layout { part_bytes: None, journal_bytes: 0 };
+    let mut results = Results::nothing_yet(disk, header, layout);
+    match length {
+        Some(length) => results.look(length).map(|_| ()),
+        None => results.expect_no_results(),
+    }
+}
+
 /// A change to the folder.
 #[derive(Debug)]
 enum Step {
@@ -182,20 +144,46 @@ enum Step {
 }
 
 impl Results {
-    /// A folder without a journal: no row was ever written, for the journal comes first.
+    /// Before the folder was looked at.
+    fn nothing_yet(disk: Box<dyn Disk>, header: Header, layout: Layout) -> Results {
+        Results {
+            disk,
+            layout,
+            header,
+            committed: Committed::default(),
+            journal_bytes: 0,
+            snapshot_bytes: 0,
+            journal_torn: false,
+            pending: Vec::new(),
+            pending_bytes: 0,
+            unnamed: Vec::new(),
+            unsynced: BTreeSet::new(),
+            folders: BTreeSet::new(),
+            broken: None,
+        }
+    }
+
     fn begin(&mut self) -> Result<(), OpenError> {
+        self.expect_no_results()?;
+        Ok(self.rewrite_journal()?)
+    }
+
+    /// In a folder without a journal no row was ever written, for the journal comes first.
+    fn expect_no_results(&mut self) -> Result<(), OpenError> {
         let names = self.disk.list("").map_err(failed(""))?;
         let is_result = |name: &String| {
-            names::is_lines(name.strip_suffix(UNFINISHED).unwrap_or(name)) || STORES.contains(&name.as_str())
+            List::of(name.strip_suffix(UNFINISHED).unwrap_or(name)).is_some()
+                || STORES.contains(&name.as_str())
         };
         if let Some(path) = names.into_iter().find(is_result) {
             return Err(OpenError::NoJournal { path });
         }
-        Ok(self.rewrite_journal()?)
+        Ok(())
     }
 
-    /// Returns the bytes that were cut off the journal.
-    fn resume(&mut self, length: u64) -> Result<u64, OpenError> {
+    /// Reads the journal of so many bytes, and checks that what it says is there. Returns what is to be done, and how many
+    /// bytes are to be cut off the journal.
+    fn look(&mut self, length: u64) -> Result<(Vec<Step>, u64), OpenError> {
         let bytes = self.disk.read_at(JOURNAL, 0, length as usize).map_err(failed(JOURNAL))?;
         let journal = Journal::parse(&bytes).map_err(|source| OpenError::Journal { source })?;
         let torn_bytes = bytes.len() as u64 - journal.valid_bytes;
@@ -204,8 +192,12 @@ impl Results {
             return Err(OpenError::Changed { changes });
         }
         self.committed = Committed::of(journal);
-        let steps = self.survey()?;
+        Ok((self.survey()?, torn_bytes))
+    }
 
+    /// Returns the bytes that were cut off the journal.
+    fn resume(&mut self, length: u64) -> Result<u64, OpenError> {
+        let (steps, torn_bytes) = self.look(length)?;
         // What was read may not be durable: if the program died and the machine did not, or if a sync failed, after which
         // the system takes for written what is not. It must be before anything rests on it, so it is written anew.
         self.rewrite_journal()?;
@@ -223,7 +215,7 @@ impl Results {
         let Results { disk, committed, .. } = self;
         let mut names: BTreeSet<String> = disk.list("").map_err(failed(""))?.into_iter().collect();
         let mut steps = Vec::new();
-        if let Some(open) = &committed.open {
+        for open in &committed.open {
             let growing = unfinished(&open.name);
             if !names.remove(&growing) && names.remove(&open.name) {
                 // The line of the commit that closed it is lost.
@@ -312,12 +304,4 @@ fn check_lines(disk: &mut dyn Disk, path: &str, lines: &Lines) -> Result<(), Ope
         offset += piece as u64;
     }
     if crc.finalize() == lines.crc { Ok(()) } else { Err(damaged(Damage::Checksum { committed })) }
-}
-
-/// Settings that differ, by key.
-fn changes(was: &BTreeMap<String, String>, is: &BTreeMap<String, String>) -> Vec<Change> {
-    let keys: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
-    let change =
-        |key: &String| Change { key: key.clone(), was: was.get(key).cloned(), is: is.get(key).cloned() };
-    keys.into_iter().map(change).filter(|change| change.was != change.is).collect()
 }

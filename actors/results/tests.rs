@@ -1,9 +1,10 @@
+use super::names::QUARANTINE;
 use super::*;
 use crate::testkit::script::{self, COMMITS, commits, identity, layout, next, open, run};
 use crate::testkit::{Fault, ModelDisk, Survival};
 
 fn row(line: &str) -> Row {
-    Row { line: format!("{line}\n").into_bytes(), file: None }
+    Row { list: List::Results, line: format!("{line}\n").into_bytes(), file: None }
 }
 
 /// Opens with files of lines of so many bytes.
@@ -72,6 +73,7 @@ fn a_disk_that_stays_full_is_waited_for() {
     let disk = ModelDisk::default();
     let mut results = with(&disk, Some(1000));
     results.put(Row {
+        list: List::Results,
         line: b"a\n".to_vec(),
         file: Some(("images/ab/a.png".to_owned(), Bytes::from_static(b"png"))),
     });
@@ -238,8 +240,10 @@ fn refusal(until: u64, identity: BTreeMap<String, String>, change: impl FnOnce(&
     run(&disk, until, |_, _| {}).unwrap();
     change(&mut disk);
     let before = disk.files();
+    let checked = Results::check(Box::new(disk.clone()), identity.clone());
     let Err(error) = Results::open(Box::new(disk.clone()), identity, layout()) else { panic!("taken") };
     assert_eq!(disk.files(), before, "{error}");
+    assert_eq!(checked.unwrap_err().to_string(), error.to_string());
     error.to_string()
 }
 
@@ -285,19 +289,39 @@ fn a_folder_that_does_not_fit_is_refused_with_the_cure() {
 }
 
 #[test]
+fn a_folder_that_fits_is_checked_and_left_as_it_is() {
+    let disk = ModelDisk::default();
+    for until in [0, 9, COMMITS] {
+        if until > 0 {
+            run(&disk, until, |_, _| {}).unwrap();
+        }
+        // A commit that broke off, which opening would cut away.
+        let mut torn = disk.fork();
+        torn.write_at("images.txt.tmp", 0, b"theirs").unwrap();
+        if until > 0 {
+            let length = torn.len(JOURNAL).unwrap().unwrap();
+            torn.write_at(JOURNAL, length, b"torn").unwrap();
+        }
+        let before = torn.files();
+        Results::check(Box::new(torn.clone()), identity()).unwrap();
+        assert_eq!(torn.files(), before, "after {until} commits");
+    }
+}
+
+#[test]
 fn other_settings_are_named() {
     let check = |changes: &[(&str, &str)], expected: &str| {
         let mut identity = identity();
         identity.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let message = refusal(3, identity, |_| {});
-        let cure = "go on with the same settings, or set another output.path, or output.overwrite = true";
-        assert_eq!(message, format!("the results there were begun with other settings: {expected}; {cure}"));
+        let cure = "go on with the same, or set another output.path, or output.overwrite = true";
+        assert_eq!(
+            message,
+            format!("the results there were begun with other settings or archives: {expected}; {cure}")
+        );
     };
-    check(&[("model.threshold", "0.7")], r#"model.threshold was "0.5" and is "0.7""#);
-    check(
-        &[("a", "1"), ("b", "1"), ("c", "1"), ("d", "1"), ("e", "1"), ("f", "1"), ("g", "1")],
-        r#"a was not set and is "1"; b was not set and is "1"; c was not set and is "1"; d was not set and is "1"; e was not set and is "1"; and 2 more"#,
-    );
+    check(&[("model.threshold", "0.7")], "model.threshold was 0.5 and is 0.7");
+    check(&[("archive a", "1 bytes")], "added a");
 }
 
 #[test]
@@ -317,7 +341,7 @@ fn files_of_others_are_left_alone() {
     let kept = files.keys().filter(|path| !path.starts_with("images/") && !path.starts_with("part-"));
     assert_eq!(
         kept.collect::<Vec<_>>(),
-        [".warcdl", JOURNAL, "notes.tmp", "summary.json", "summary.json.tmp"]
+        [".warcdl", JOURNAL, "notes.tmp", QUARANTINE, "summary.json", "summary.json.tmp"]
     );
     assert!(!files.contains_key("images/00/x.png.tmp") && !files.contains_key("part-00077.jsonl"));
 }

@@ -1,8 +1,9 @@
 //! A run of the results folder in which what comes next depends on nothing but the state of the parts.
 
 use super::ModelDisk;
+use crate::results::names::List;
 use crate::results::{Layout, OpenError, Recovered, Results, ResultsError, Row};
-use crate::{PartState, Position};
+use crate::{Exclusion, PartState, Position};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -37,7 +38,13 @@ pub fn next(parts: &[PartState]) -> Option<(Vec<PartState>, Vec<Row>)> {
         let record = part.frontier.ordinal;
         match row(part.part, record) {
             Some(row) => {
-                part.account.positives += 1;
+                match row.list {
+                    List::Results => part.account.positives += 1,
+                    List::Quarantine => {
+                        part.account.excluded.add(Exclusion::Garbage, 1);
+                        part.listed += 1;
+                    }
+                }
                 rows.push(row);
             }
             None => part.account.negatives += 1,
@@ -68,11 +75,15 @@ fn records(commit: u64) -> u64 {
     if commit == 20 { 15 } else { 1 + commit % 4 }
 }
 
-/// The row of a record, if it is positive.
+/// The row of a record, if it is positive or damaged.
 fn row(part: u32, record: u32) -> Option<Row> {
     let mixed = (part * 31 + record * 17) % 13;
-    if mixed < 4 {
+    if mixed < 2 {
         return None;
+    }
+    if mixed < 4 {
+        let line = format!("{{\"part\":{part},\"record\":{record},\"reason\":\"garbage\"}}\n");
+        return Some(Row { list: List::Quarantine, line: line.into_bytes(), file: None });
     }
     // One line is longer than a file of lines.
     let len = if (part, record) == (2, 9) { 1500 } else { 40 + 11 * mixed as usize };
@@ -81,7 +92,7 @@ fn row(part: u32, record: u32) -> Option<Row> {
         let path = format!("images/{:02x}/{part}-{record}.png", mixed % 3);
         (path, Bytes::from(vec![mixed as u8; 20 * mixed as usize]))
     });
-    Some(Row { line: line.into_bytes(), file })
+    Some(Row { list: List::Results, line: line.into_bytes(), file })
 }
 
 /// Why a run broke off.

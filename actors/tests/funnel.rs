@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tokio::net::TcpStream;
 use warcdl_actors::Exclusion;
 use warcdl_actors::pipeline::{ArchiveState, Outcome};
+use warcdl_actors::wire::MAX_LOST;
 
 /// Positives of the scripts: archive and offset.
 fn expected(archives: &[(String, Vec<Script>)]) -> BTreeSet<(String, u64)> {
@@ -26,6 +27,14 @@ where
     F: Future<Output = ()> + 'static,
 {
     let (stored, finished) = (world.sink.stored.clone(), world.sink.finished.clone());
+    let places = world.sink.places.clone();
+    let damaged: Vec<(String, u64)> = world
+        .archives
+        .iter()
+        .flat_map(|(name, script)| script.iter().zip(0..).map(move |(line, i)| (name, line, i)))
+        .filter(|(_, line, _)| matches!(line, Script::Excluded(reason) if reason.is_listed()))
+        .map(|(name, _, i)| (name.clone(), i * 10))
+        .collect();
     let expected = expected(&world.archives);
     let records: usize = world.archives.iter().map(|(_, script)| script.len()).sum();
     let outcome = world.play(scene).unwrap();
@@ -38,7 +47,26 @@ where
     assert_eq!(outcome.total.seen, records as u64);
     assert_eq!(outcome.total.positives, expected.len() as u64);
     assert_eq!(finished.load(std::sync::atomic::Ordering::SeqCst), 1);
+    let mut listed: Vec<_> =
+        places.lock().unwrap().iter().map(|(name, lost)| (name.clone(), lost.at.offset)).collect();
+    listed.sort();
+    assert_eq!(listed, damaged, "places of damage");
+    assert_eq!(outcome.listed, damaged.len() as u64);
     outcome
+}
+
+#[test]
+fn damage_is_listed_by_its_place_however_much_there_is() {
+    let damaged = |n| vec![Script::Excluded(Exclusion::BadCrc); n];
+    let record = Script::Record { score: 90, keep: 3 };
+    let alone = damaged(2 * MAX_LOST + 3);
+    let before = [damaged(MAX_LOST - 1), vec![record.clone()]].concat();
+    let around = [vec![record.clone()], damaged(MAX_LOST), vec![record], damaged(1)].concat();
+    let outcome = check(World::new(vec![alone, before, around]), |stage| async move {
+        let (a, b) = tokio::join!(stage.reader(), stage.reader());
+        assert!(a.is_ok() && b.is_ok(), "{a:?} {b:?}");
+    });
+    assert_eq!(outcome.listed, 4 * MAX_LOST as u64 + 3);
 }
 
 #[test]

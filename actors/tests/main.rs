@@ -5,5 +5,6 @@ mod deadlocks;
 mod fairness;
 mod faults;
 mod funnel;
+mod overflow;
 mod promise;
 mod world;

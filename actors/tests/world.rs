@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -16,12 +17,15 @@ use warcdl_actors::listener::LinkLimits;
 use warcdl_actors::metrics::Metrics;
 use warcdl_actors::pipeline::{Outcome, Pipeline, Plan};
 use warcdl_actors::port::{
-    Model, ModelError, Positive, Pulse, RecordStream, Sink, SinkError, Source, SourceError, Step,
+    Listed, Model, ModelError, Positive, Pulse, RecordStream, Sink, SinkError, Source, SourceError, Step,
 };
 use warcdl_actors::reader::{ReaderError, serve};
 use warcdl_actors::wire::{JobSecret, Lease};
 use warcdl_actors::writer::{CommitRules, Decision};
-use warcdl_actors::{Exclusion, Input, Meta, PartState, Position, Prepared};
+use warcdl_actors::{Exclusion, Input, Lost, Meta, PartState, Position, Prepared};
+
+/// What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// One record of a scripted archive.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ pub enum Script {
     Broken,
     /// The reader that reads it dies.
     Deadly,
+    /// The stack of the reader that reads it overflows, which aborts its process.
+    Overflow,
     /// The reader that reads it never comes back from it.
     Endless,
 }
@@ -94,6 +100,7 @@ impl RecordStream for ScriptedStream<'_> {
         let outcome = match *line {
             _ if std::mem::take(&mut self.pass_over) => Err(Exclusion::Quarantined),
             Script::Deadly => panic!("this record kills its reader"),
+            Script::Overflow => panic!("{} calls deep", deeper(0)),
             Script::Endless => loop {
                 std::thread::park();
             },
@@ -110,6 +117,11 @@ impl RecordStream for ScriptedStream<'_> {
         let next = Position { offset: self.at as u64 * 10, ordinal: 0 };
         Ok(Some(Step { at, next, bytes_read: next.offset, outcome }))
     }
+}
+
+/// Calls itself until the stack is full.
+fn deeper(calls: u64) -> u64 {
+    if std::hint::black_box(calls) == u64::MAX { 0 } else { std::hint::black_box(deeper(calls + 1)) + 1 }
 }
 
 /// A model that is a function of all inputs' tokens.
@@ -139,8 +151,12 @@ pub struct MemorySink {
     pub stored: Arc<Mutex<Vec<(String, u64, f32)>>>,
     pub parts: Arc<Mutex<BTreeMap<u32, PartState>>>,
     pending: Vec<(String, u64, f32)>,
+    pub places: Arc<Mutex<Vec<(String, Lost)>>>,
+    pending_places: Vec<(String, Lost)>,
     /// Commits fail once so many positives are stored.
     pub fails_after: Option<usize>,
+    /// The disk is full, and stays so, once so many positives are stored.
+    pub full_after: Option<usize>,
     /// So many commits find the disk full.
     pub full: Arc<AtomicUsize>,
     pub finished: Arc<AtomicUsize>,
@@ -153,12 +169,21 @@ impl Sink for MemorySink {
         Ok(())
     }
 
+    fn list(&mut self, listed: &Listed) -> Result<(), SinkError> {
+        let Listed { warc_filename, lost } = listed;
+        self.pending_places.push((warc_filename.to_string(), *lost));
+        Ok(())
+    }
+
     fn commit(&mut self, parts: &[PartState]) -> Result<(), SinkError> {
         if self.full.load(Ordering::SeqCst) > 0 {
             self.full.fetch_sub(1, Ordering::SeqCst);
             return Err(SinkError::Full { path: "results".into() });
         }
         let mut stored = self.stored.lock().unwrap();
+        if self.full_after.is_some_and(|n| stored.len() >= n) {
+            return Err(SinkError::Full { path: "results".into() });
+        }
         if self.fails_after.is_some_and(|n| stored.len() + self.pending.len() > n) {
             return Err(SinkError::Io {
                 path: "results".into(),
@@ -166,6 +191,7 @@ impl Sink for MemorySink {
             });
         }
         stored.append(&mut self.pending);
+        self.places.lock().unwrap().append(&mut self.pending_places);
         self.parts.lock().unwrap().extend(parts.iter().map(|state| (state.part, state.clone())));
         Ok(())
     }
@@ -242,6 +268,7 @@ impl World {
                     name: name.as_str().into(),
                     size: script.len() as u64 * 10,
                     etag: String::new(),
+                    named: None,
                 })
                 .collect();
             let parts = self.parts.unwrap_or_else(|| PartState::all_whole(archives.len()));
@@ -263,12 +290,26 @@ impl World {
             .unwrap();
             let stage = Stage {
                 address: pipeline.address(),
+                name: "test",
                 stopper: pipeline.stopper(),
                 source: self.source,
                 metrics: self.metrics,
             };
-            tokio::task::spawn_local(scene(stage));
-            tokio::time::timeout(Duration::from_secs(60), pipeline.wait()).await.expect("the run hangs")
+            let mut scene = tokio::task::spawn_local(scene(stage));
+            let run = tokio::time::timeout(LIMIT, pipeline.wait());
+            tokio::pin!(run);
+            let outcome = tokio::select! {
+                outcome = &mut run => outcome,
+                played = &mut scene => {
+                    played.unwrap_or_else(|panicked| resume_unwind(panicked.into_panic()));
+                    return run.await.expect("the run hangs");
+                }
+            };
+            let outcome = outcome.expect("the run hangs");
+            // What it finds wrong at the end counts too.
+            let played = tokio::time::timeout(LIMIT, scene).await.expect("the scene hangs");
+            played.unwrap_or_else(|panicked| resume_unwind(panicked.into_panic()));
+            outcome
         })
     }
 }
@@ -277,6 +318,8 @@ impl World {
 #[derive(Clone)]
 pub struct Stage {
     pub address: std::net::SocketAddr,
+    /// What its readers call themselves.
+    pub name: &'static str,
     pub stopper: warcdl_actors::pipeline::Stopper,
     pub source: ScriptedSource,
     pub metrics: Metrics,
@@ -295,7 +338,7 @@ impl Stage {
         io: IO,
     ) -> Result<(), ReaderError> {
         let source = Box::new(self.source.clone());
-        serve(io, &JobSecret::new(b"secret"), "test", || (Duration::ZERO, 0), |_| Ok(source)).await
+        serve(io, &JobSecret::new(b"secret"), self.name, || (Duration::ZERO, 0), |_| Ok(source)).await
     }
 
     /// Waits for a condition, giving way to the actors.

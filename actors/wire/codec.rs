@@ -19,6 +19,7 @@ const COPIED: usize = 8 * 1024;
 #[derive(Debug)]
 pub struct FrameCodec {
     limit: usize,
+    write_limit: usize,
     arriving: Option<Arriving>,
 }
 
@@ -42,12 +43,17 @@ pub struct Received {
 impl FrameCodec {
     /// A codec for the handshake; see [`FrameCodec::set_limit`].
     pub fn new() -> FrameCodec {
-        FrameCodec { limit: MAX_HANDSHAKE_FRAME, arriving: None }
+        FrameCodec { limit: MAX_HANDSHAKE_FRAME, write_limit: MAX_HANDSHAKE_FRAME, arriving: None }
     }
 
     /// Sets the longest frame that is read or written, in bytes.
     pub fn set_limit(&mut self, bytes: usize) {
-        self.limit = bytes;
+        self.set_limits(bytes, bytes);
+    }
+
+    /// Sets the longest frame that is read, and the longest that is written.
+    pub fn set_limits(&mut self, read: usize, write: usize) {
+        (self.limit, self.write_limit) = (read, write);
     }
 
     /// The frame that is arriving, once its length is known and checked.
@@ -101,7 +107,7 @@ impl Encoder<Frame> for FrameCodec {
 
     fn encode(&mut self, frame: Frame, dst: &mut BytesMut) -> Result<(), WireError> {
         let len = frame.encoded_len();
-        if len > self.limit {
+        if len > self.write_limit {
             return Err(WireError::Io(std::io::Error::new(
                 std::io::ErrorKind::InvalidInput,
                 format!("{} frame of {len} bytes is beyond the limit", frame.frame_type().name()),

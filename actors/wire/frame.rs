@@ -10,7 +10,7 @@
 //! | `0x04` | WELCOME | n→r | `u64 session, u64 granted, u32 max record, bytes job` |
 //! | `0x05` | REFUSED | n→r | `string reason` |
 //! | `0x10` | READY | r→n | |
-//! | `0x11` | LEASE | n→r | `u32 part, u32 epoch, position start, u64 from, u64 end, u32 careful, u8 pass over, u64 size, string name, string etag` |
+//! | `0x11` | LEASE | n→r | `u32 part, u32 epoch, position start, u64 from, u64 end, u32 careful, u8 pass over, u64 size, string name, string etag, u8 indexed, bytes named` |
 //! | `0x12` | GRANT | n→r | `u64 granted` |
 //! | `0x13` | FINISH | n→r | |
 //! | `0x14` | GO | n→r | |
@@ -22,13 +22,14 @@
 //! | `0x30` | STATS | r→n | `u8 n, n × u64` in the order of [`ReaderFigure`](crate::metrics::ReaderFigure) |
 //! | `0x31` | PING | n→r | |
 //!
-//! `position` is `u64 offset, u32 ordinal`; `progress` is `position next, u64 bytes_read, u8 n, n × (u8 reason, u32 count)`;
-//! `bytes` and `string` are `u32 length` and that many bytes.
+//! `position` is `u64 offset, u32 ordinal`; `progress` is `position next, u64 bytes_read, u8 n, n × (u8 reason, u32 count),
+//! u8 m, m × (position at, u64 length, u8 reason)`; `bytes` and `string` are `u32 length` and that many bytes.
 
 use super::field::{Fields, prefixed, put_bytes};
+use super::progress::{Progress, put_position, take_position};
 use super::{RECORD_COST, WireError};
-use crate::exclusion::Exclusion;
 use crate::message::{Position, Prepared};
+use crate::named::Named;
 use crate::part::PartId;
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -112,17 +113,8 @@ pub struct Lease {
     pub name: String,
     /// Entity tag as listed; empty if none.
     pub etag: String,
-}
-
-/// How far a lease has come. Deltas (`excluded`) count since the frame before.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Where a successor would go on: everything before is in this frame or an earlier one.
-    pub next: Position,
-    /// Bytes of the stored file read so far, counted from its start.
-    pub bytes_read: u64,
-    /// Records excluded since the frame before, by reason.
-    pub excluded: Vec<(Exclusion, u32)>,
+    /// The records of the part that are to be read, from `start` on; `None` for all.
+    pub named: Option<Named>,
 }
 
 /// A record, and the progress up to and including it.
@@ -221,7 +213,8 @@ impl Frame {
             Frame::Fence { .. } => 4 + 4,
             Frame::Lease(lease) => {
                 let numbers = 4 + 4 + 12 + 8 + 8 + 4 + 1 + 8;
-                numbers + prefixed(lease.name.len()) + prefixed(lease.etag.len())
+                let named = lease.named.as_ref().map_or(0, |named| named.as_bytes().len());
+                numbers + prefixed(lease.name.len()) + prefixed(lease.etag.len()) + 1 + prefixed(named)
             }
             Frame::Grant { .. } => 8,
             Frame::Record(record) => record.encoded_len(),
@@ -275,6 +268,8 @@ impl Frame {
                 out.put_u64_le(lease.size);
                 put_bytes(out, lease.name.as_bytes());
                 put_bytes(out, lease.etag.as_bytes());
+                out.put_u8(u8::from(lease.named.is_some()));
+                put_bytes(out, lease.named.as_ref().map_or(&[][..], Named::as_bytes));
             }
             Frame::Grant { granted } => out.put_u64_le(*granted),
             Frame::Record(record) => record.encode(out),
@@ -351,6 +346,13 @@ impl Frame {
                 size: f.u64("size")?,
                 name: f.string("name")?,
                 etag: f.string("etag")?,
+                named: {
+                    let indexed = f.flag("indexed")?;
+                    let bytes = f.bytes("named")?;
+                    let length = bytes.len() as u64;
+                    let named = Named::decode(bytes).ok_or_else(|| f.bad("named", length))?;
+                    indexed.then_some(named)
+                },
             }),
             FrameType::Grant => Frame::Grant { granted: f.u64("granted")? },
             FrameType::Finish => Frame::Finish,
@@ -382,48 +384,6 @@ impl Frame {
         fields.end()?;
         Ok(frame)
     }
-}
-
-impl Progress {
-    /// Bytes of the fields.
-    pub fn encoded_len(&self) -> usize {
-        12 + 8 + 1 + 5 * self.excluded.len()
-    }
-
-    /// Appends the fields.
-    pub fn encode(&self, out: &mut BytesMut) {
-        put_position(out, self.next);
-        out.put_u64_le(self.bytes_read);
-        out.put_u8(self.excluded.len() as u8);
-        for &(reason, count) in &self.excluded {
-            out.put_u8(reason as u8);
-            out.put_u32_le(count);
-        }
-    }
-
-    /// Reads the fields.
-    pub fn decode(f: &mut Fields) -> Result<Progress, WireError> {
-        let (next, bytes_read, n) = (take_position(f, "next")?, f.u64("bytes read")?, f.u8("reasons")?);
-        let excluded = (0..n)
-            .map(|_| {
-                let code = f.u8("reason")?;
-                let reason = Exclusion::from_code(code).ok_or_else(|| f.bad("reason", code.into()))?;
-                Ok((reason, f.u32("count")?))
-            })
-            .collect::<Result<_, WireError>>()?;
-        Ok(Progress { next, bytes_read, excluded })
-    }
-}
-
-/// Appends a position.
-pub fn put_position(out: &mut BytesMut, position: Position) {
-    out.put_u64_le(position.offset);
-    out.put_u32_le(position.ordinal);
-}
-
-/// Reads a position.
-pub fn take_position(f: &mut Fields, field: &'static str) -> Result<Position, WireError> {
-    Ok(Position { offset: f.u64(field)?, ordinal: f.u32(field)? })
 }
 
 #[cfg(test)]

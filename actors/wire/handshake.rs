@@ -5,7 +5,7 @@
 
 use super::codec::{FrameCodec, Received};
 use super::frame::Frame;
-use super::{MAX_JOB_BYTES, PROTOCOL_VERSION, RECORD_SCHEMA, WireError};
+use super::{MAX_CONTROL_FRAME, MAX_JOB_BYTES, MAX_LEASE_FRAME, PROTOCOL_VERSION, RECORD_SCHEMA, WireError};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use hmac::{Hmac, Mac};
@@ -57,6 +57,9 @@ impl fmt::Debug for JobSecret {
 /// Why two processes do not come together.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
+    /// The other side takes too long.
+    #[error("the other side does not go on with the handshake; is this address the data port of a GPU node?")]
+    Late,
     /// The bytes made no sense, or the socket failed.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -126,19 +129,18 @@ pub async fn introduce<IO: AsyncRead + AsyncWrite + Unpin>(
     framed.send(Frame::Proof { proof }).await?;
     match next(framed).await? {
         Frame::Welcome { session, granted, max_record, job } => {
-            framed.codec_mut().set_limit(super::MAX_CONTROL_FRAME.max(max_record as usize));
+            framed.codec_mut().set_limits(MAX_LEASE_FRAME, MAX_CONTROL_FRAME.max(max_record as usize));
             Ok(Welcome { session, granted, max_record, job })
         }
         other => Err(refusal_or_disorder(other)),
     }
 }
 
-/// The GPU node's side: gives the reader's name. Answers a peer of another version with a reason, and one that does not
-/// know the secret too, then closes.
+/// The GPU node's side, up to the reader's proof: gives the reader's name. Answers a peer of another version with a reason, and
+/// one that does not know the secret too, then closes. [`send_welcome`] follows.
 pub async fn admit<IO: AsyncRead + AsyncWrite + Unpin>(
     framed: &mut Framed<IO, FrameCodec>,
     secret: &JobSecret,
-    welcome: Welcome,
 ) -> Result<String, HandshakeError> {
     let (nonce, name) = match next(framed).await? {
         Frame::Hello { version, schema, nonce, name } => {
@@ -163,11 +165,19 @@ pub async fn admit<IO: AsyncRead + AsyncWrite + Unpin>(
         }
         other => return Err(refusal_or_disorder(other)),
     }
+    Ok(name)
+}
+
+/// The last step, to a peer that was admitted: sends what may be long.
+pub async fn send_welcome<IO: AsyncRead + AsyncWrite + Unpin>(
+    framed: &mut Framed<IO, FrameCodec>,
+    welcome: Welcome,
+) -> Result<(), HandshakeError> {
     let Welcome { session, granted, max_record, job } = welcome;
     framed.codec_mut().set_limit(MAX_JOB_BYTES + 64);
     framed.send(Frame::Welcome { session, granted, max_record, job }).await?;
-    framed.codec_mut().set_limit(super::MAX_CONTROL_FRAME.max(max_record as usize));
-    Ok(name)
+    framed.codec_mut().set_limits(MAX_CONTROL_FRAME.max(max_record as usize), MAX_LEASE_FRAME);
+    Ok(())
 }
 
 async fn refuse<IO: AsyncRead + AsyncWrite + Unpin>(
@@ -224,7 +234,10 @@ mod tests {
         let (mut reader, mut node) = (Framed::new(a, FrameCodec::new()), Framed::new(b, FrameCodec::new()));
         let (reader_secret, node_secret) =
             (JobSecret::new(reader_secret.as_bytes()), JobSecret::new(node_secret.as_bytes()));
-        let node_side = async move { admit(&mut node, &node_secret, welcome()).await };
+        let node_side = async move {
+            let name = admit(&mut node, &node_secret).await?;
+            send_welcome(&mut node, welcome()).await.map(|()| name)
+        };
         let reader_side = async move { introduce(&mut reader, &reader_secret, "r\n1").await };
         tokio::join!(reader_side, node_side)
     }
@@ -261,7 +274,7 @@ mod tests {
             next(&mut reader).await.unwrap()
         };
         let secret = JobSecret::new(b"s");
-        let (answer, node) = tokio::join!(intruder, admit(&mut node, &secret, welcome()));
+        let (answer, node) = tokio::join!(intruder, admit(&mut node, &secret));
         assert!(matches!(answer, Frame::Refused { reason } if reason.contains("secret")));
         assert!(matches!(node, Err(HandshakeError::WrongSecret)));
     }
@@ -273,7 +286,7 @@ mod tests {
         let hello = Frame::Hello { version: 99, schema: 1, nonce: [0; 16], name: "old".into() };
         reader.send(hello).await.unwrap();
         let secret = JobSecret::new(b"s");
-        let (answer, node) = tokio::join!(next(&mut reader), admit(&mut node, &secret, welcome()));
+        let (answer, node) = tokio::join!(next(&mut reader), admit(&mut node, &secret));
         assert!(matches!(answer.unwrap(), Frame::Refused { reason } if reason.contains("version 99")));
         assert!(matches!(node, Err(HandshakeError::Version { theirs: 99, .. })));
     }

@@ -3,6 +3,7 @@
 //! ```text
 //! u32 part, u32 epoch, position at, progress,
 //! string url, fetch_time, content_digest, content_mime_type, content_charset, content_languages, warc_record_id, title,
+//! author, published,
 //! u16 fetch_status, u64 warc_record_length, u32 image width, u32 image height,
 //! u8 input kind: 0 none | 1 tokens: bytes (u32 ids) | 2 pixels: u32 height, u32 width, bytes (height·width·3),
 //! bytes keep
@@ -12,7 +13,8 @@
 
 use super::WireError;
 use super::field::{Fields, prefixed, put_bytes};
-use super::frame::{Progress, RecordFrame, put_position, take_position};
+use super::frame::RecordFrame;
+use super::progress::{Progress, put_position, take_position};
 use crate::message::{Input, Meta, Prepared};
 use bytes::{BufMut, BytesMut};
 
@@ -70,6 +72,8 @@ impl RecordFrame {
             content_languages: f.string("languages")?,
             warc_record_id: f.string("record id")?,
             title: f.string("title")?,
+            author: f.string("author")?,
+            published: f.string("published")?,
             fetch_status: f.u16("status")?,
             warc_record_length: f.u64("record length")?,
             image_size: (f.u32("image width")?, f.u32("image height")?),
@@ -98,7 +102,7 @@ impl RecordFrame {
 }
 
 /// The strings of `meta` in the order of the layout.
-fn strings(meta: &Meta) -> [&str; 8] {
+fn strings(meta: &Meta) -> [&str; 10] {
     [
         &meta.url,
         &meta.fetch_time,
@@ -108,5 +112,7 @@ fn strings(meta: &Meta) -> [&str; 8] {
         &meta.content_languages,
         &meta.warc_record_id,
         &meta.title,
+        &meta.author,
+        &meta.published,
     ]
 }

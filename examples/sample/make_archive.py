@@ -286,7 +286,9 @@ def add_damage(archive, texts):
 def outcomes(archive, types, prepared):
     """How many records a run ends in each way that the archive alone decides. `prepared` are those left out later."""
     excluded = Counter(archive.damage) + Counter(prepared)
-    excluded["wrong_warc_type"] = sum(count for kind, count in archive.records.items() if kind != "response")
+    excluded["revisit"] = archive.records["revisit"]
+    others = sum(count for kind, count in archive.records.items() if kind not in ("response", "revisit"))
+    excluded["wrong_warc_type"] = others
     for status, mime, length in archive.responses:
         if status != 200:
             excluded["http_status"] += 1

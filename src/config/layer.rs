@@ -130,7 +130,10 @@ impl Layer {
 fn unknown(schema: &Schema, origin: Origin, key: &str) -> Problem {
     let guess = match schema.nearest(key) {
         Some(known) => format!("; did you mean \"{known}\"?"),
-        None => String::new(),
+        None => match schema.neighbours(key).as_slice() {
+            [] => String::new(),
+            names => format!("; that section has {}", names.join(", ")),
+        },
     };
     Problem::new(Some(origin), format!("unknown key \"{key}\"{guess}"))
 }

@@ -3,6 +3,7 @@
 //! They speak of the merged table by the names of the keys, as their messages do; its shape is known to be right.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 
 use regex::Regex;
 use toml::{Table, Value};
@@ -10,6 +11,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::schema::Schema;
 use super::tree;
+use crate::launch::elf::Glibc;
+use crate::source::Sample;
 
 const KIB: i64 = 1 << 10;
 const GIB: i64 = 1 << 30;
@@ -36,6 +39,7 @@ pub(super) fn check(merged: &Table) -> Vec<Violation> {
     rules.filter();
     rules.model();
     rules.transport();
+    rules.yarn();
     rules.limits();
     rules.broken
 }
@@ -47,12 +51,14 @@ struct Rules<'a> {
 
 impl<'a> Rules<'a> {
     fn inputs(&mut self) {
-        let sources = ["source.paths", "source.list", "source.s3.buckets"];
+        let sources =
+            ["source.paths", "source.list", "source.s3.buckets", "source.common_crawl.crawl", "source.index"];
         if sources.iter().all(|key| self.is_empty(key)) {
-            let message =
-                "no source is given: set \"source.paths\", \"source.list\" or \"source.s3.buckets\"";
+            let message = "no source is given: set \"source.paths\", \"source.list\", \"source.s3.buckets\", \
+                           \"source.common_crawl.crawl\" or \"source.index\"";
             self.broken(&sources, message);
         }
+        self.common_crawl();
         self.ordered("record.min_body_bytes", "record.max_body_bytes");
         if self.is_empty("record.types") {
             self.broken(&["record.types"], "\"record.types\" is empty: name at least \"response\"");
@@ -60,10 +66,38 @@ impl<'a> Rules<'a> {
         if self.list("record.http_status").iter().any(|status| !(100..1000).contains(&integer(status))) {
             self.broken(&["record.http_status"], "\"record.http_status\" holds codes of 100 to 999");
         }
-        if self.text("launcher") == "local" && self.integer("readers") == 0 {
-            let message = "\"readers\" is 0, so \"launcher\" = \"local\" has none to start: set \"readers\" to 1 or \
-                           more, or \"launcher\" to \"none\"";
+        let launcher = self.text("launcher");
+        if launcher != "none" && self.integer("readers") == 0 {
+            let message = format!(
+                "\"readers\" is 0, so \"launcher\" = \"{launcher}\" has none to start: set \"readers\" to 1 or more, or \
+                 \"launcher\" to \"none\""
+            );
             self.broken(&["readers", "launcher"], message);
+        }
+    }
+
+    fn common_crawl(&mut self) {
+        let (crawl, sample, base) =
+            ("source.common_crawl.crawl", "source.common_crawl.sample", "source.common_crawl.base_url");
+        if !self.text(crawl).bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            let message = format!("\"{crawl}\" is a name such as \"CC-MAIN-2024-33\", without a path");
+            self.broken(&[crawl], message);
+        }
+        if Sample::parse(self.text(sample)).is_none() {
+            let message =
+                format!("\"{sample}\" is a number of archives such as \"100\", or a share such as \"1%\"");
+            self.broken(&[sample], message);
+        }
+        if !["https://", "http://", "s3://"].iter().any(|scheme| self.text(base).starts_with(scheme)) {
+            self.broken(&[base], format!("\"{base}\" begins with https:// or s3://"));
+        }
+        let (subset, types) = ("source.common_crawl.subset", "record.types");
+        let texts = self.list(types).iter().any(|name| name.as_str() == Some("conversion"));
+        if !self.is_empty(crawl) && self.text(subset) == "wet" && !texts {
+            let message = format!(
+                "\"{subset}\" = \"wet\" has records of type \"conversion\" only: set \"{types}\" = [\"conversion\"]"
+            );
+            self.broken(&[subset, types], message);
         }
     }
 
@@ -138,6 +172,29 @@ impl<'a> Rules<'a> {
         self.within("transport.progress_timeout_s", 2, i64::from(u32::MAX));
     }
 
+    fn yarn(&mut self) {
+        self.within("yarn.reader_memory_mb", 64, 1 << 20);
+        self.within("yarn.reader_vcores", 1, 1 << 10);
+        self.within("yarn.am_memory_mb", 64, 1 << 20);
+        self.within("yarn.gpu_grace_s", 5, 24 * 3600);
+        if self.is_empty("yarn.queue") {
+            self.broken(&["yarn.queue"], "\"yarn.queue\" is empty: name a queue, such as \"default\"");
+        }
+        let glibc = self.text("yarn.nodes_glibc");
+        if !glibc.is_empty() && glibc.parse::<Glibc>().is_err() {
+            let message =
+                format!("\"yarn.nodes_glibc\" is \"{glibc}\": set it to a version such as \"2.28\", or \"\"");
+            self.broken(&["yarn.nodes_glibc"], message);
+        }
+        let wildcard =
+            self.text("transport.listen").parse::<SocketAddr>().is_ok_and(|at| at.ip().is_unspecified());
+        if self.text("launcher") == "yarn" && wildcard && self.is_empty("transport.advertise") {
+            let message = "\"launcher\" = \"yarn\" needs \"transport.advertise\": HOST:PORT of the data port as the nodes of \
+                           the cluster reach it";
+            self.broken(&["transport.advertise", "launcher"], message);
+        }
+    }
+
     fn limits(&mut self) {
         for key in [
             "batch.max_records",
@@ -147,6 +204,7 @@ impl<'a> Rules<'a> {
             "output.commit_bytes",
             "output.commit_ms",
             "output.part_bytes",
+            "source.stall_ms",
             "text.max_depth",
             "text.max_elements",
             "transport.split_bytes",

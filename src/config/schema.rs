@@ -54,11 +54,17 @@ impl Schema {
             .map(|known| {
                 // The right name in the wrong section is as good a guess as a slip of the pen.
                 let elsewhere = edits(name, last(known)) + usize::from(name != known);
-                (edits(key, known).min(elsewhere), known)
+                (edits(key, known).min(elsewhere), section(known) != section(key), known)
             })
-            .filter(|&(distance, _)| distance <= limit)
+            .filter(|&(distance, ..)| distance <= limit)
             .min()
-            .map(|(_, known)| known.as_str())
+            .map(|(.., known)| known.as_str())
+    }
+
+    /// The names of the keys of the section that `key` is in: none, if it is in none or in one that does not exist.
+    pub(super) fn neighbours(&self, key: &str) -> Vec<&str> {
+        let Some(wanted) = section(key) else { return Vec::new() };
+        self.shapes.keys().filter(|known| section(known) == Some(wanted)).map(|known| last(known)).collect()
     }
 }
 
@@ -116,7 +122,7 @@ impl Shape {
             (Shape::Boolean, DeValue::Boolean(flag)) => Some(Value::Boolean(*flag)),
             (Shape::Integer, DeValue::Integer(number)) => natural(number).map(Value::Integer),
             (Shape::Float, DeValue::Integer(number)) => {
-                natural(number).map(|number| Value::Float(number as f64))
+                whole(number).map(|number| Value::Float(number as f64))
             }
             (Shape::Float, DeValue::Float(number)) => number.as_str().parse().ok().map(Value::Float),
             (Shape::Texts | Shape::TextOrTexts, DeValue::Array(items)) => {
@@ -177,9 +183,13 @@ fn list<'a, 'i: 'a>(
     Ok(Value::Array(accepted))
 }
 
-/// No key of the shipped file takes a number below 0.
+/// No key of the shipped file that takes a whole number takes one below 0.
 fn natural(number: &DeInteger<'_>) -> Option<i64> {
-    i64::from_str_radix(number.as_str(), number.radix()).ok().filter(|&number| number >= 0)
+    whole(number).filter(|&number| number >= 0)
+}
+
+fn whole(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 fn found(key: &str, value: &DeValue<'_>) -> String {
@@ -206,6 +216,11 @@ fn quote(text: &str) -> String {
         Some((end, _)) => format!("{:?}", format!("{}…", &text[..end])),
         None => format!("{text:?}"),
     }
+}
+
+/// What a dotted key is in.
+fn section(key: &str) -> Option<&str> {
+    key.rsplit_once('.').map(|(section, _)| section)
 }
 
 /// The last name of a dotted key.

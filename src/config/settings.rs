@@ -1,4 +1,4 @@
-//! The sections that belong to no other module: `[batch]`, `[transport]`, `[telemetry]` and the launcher.
+//! The sections that belong to no other module: `[batch]`, `[transport]`, `[telemetry]`, `[yarn]` and the launcher.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ use serde::{Deserialize, Deserializer};
 pub enum Launcher {
     /// The GPU node, as processes on its own machine.
     Local,
+    /// The GPU node, as containers of a cluster under YARN.
+    Yarn,
     /// The operator; the GPU node prints the command.
     None,
 }
@@ -86,6 +88,72 @@ impl TelemetrySettings {
     pub fn progress_interval(&self) -> Duration {
         Duration::try_from_secs_f64(self.progress_s).unwrap_or(Duration::MAX)
     }
+}
+
+/// `[yarn]`: readers in containers of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct YarnSettings {
+    /// Where the application master works.
+    pub am: MasterPlace,
+    /// The queue.
+    pub queue: String,
+    /// Name of the application.
+    pub name: String,
+    /// Tags by which the application is found.
+    pub tags: Vec<String>,
+    /// Label of the nodes that readers may run on; empty for any.
+    pub node_label: String,
+    /// Memory of a reader's container, in MB; at least 64.
+    pub reader_memory_mb: u64,
+    /// Cores of a reader's container; at least 1.
+    pub reader_vcores: u32,
+    /// Memory of the application master's container, in MB; at least 64.
+    pub am_memory_mb: u64,
+    /// How the program gets to the nodes.
+    pub staging: StagingPlace,
+    /// The program for the nodes; none takes this program itself.
+    #[serde(deserialize_with = "path_if_any")]
+    pub artifact: Option<PathBuf>,
+    /// glibc of the oldest node, such as `2.28`; empty if that is not known.
+    pub nodes_glibc: String,
+    /// Address from which nodes fetch the program over HTTP; port 0 takes a free one.
+    #[serde(deserialize_with = "address")]
+    pub listen: SocketAddr,
+    /// Address of the control port, which the application master dials; port 0 takes a free one.
+    #[serde(deserialize_with = "address")]
+    pub control: SocketAddr,
+    /// Seconds for which readers and application master wait for a GPU node that is gone.
+    pub gpu_grace_s: u64,
+}
+
+impl YarnSettings {
+    /// How long a GPU node that is gone is waited for.
+    pub fn gpu_grace(&self) -> Duration {
+        Duration::from_secs(self.gpu_grace_s)
+    }
+}
+
+/// Where the application master works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MasterPlace {
+    /// In a container of its own, which YARN starts anew when it dies.
+    Managed,
+    /// In the GPU node's process.
+    Unmanaged,
+}
+
+/// How the program gets to the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StagingPlace {
+    /// The GPU node serves it.
+    Http,
+    /// It lies under the same path on every node.
+    File,
+    /// The GPU node puts it into HDFS.
+    Hdfs,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

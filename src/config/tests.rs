@@ -76,6 +76,12 @@ min_char = 5
 min_chars = 6
 [source.s3]
 zzzzzz = 1
+[source]
+path = 1
+[text]
+zzzzzz = 1
+[zzzzzz]
+key = 1
 ";
     check_refused(
         text,
@@ -85,7 +91,11 @@ zzzzzz = 1
             "my.toml:3: unknown key \"min_chars\"; did you mean \"filter.min_chars\"?",
             "my.toml:7: unknown key \"filter.min_char\"; did you mean \"filter.min_chars\"?",
             "my.toml:8: unknown key \"filtre\"; did you mean \"filter\"?",
-            "my.toml:11: unknown key \"source.s3.zzzzzz\"",
+            "my.toml:11: unknown key \"source.s3.zzzzzz\"; that section has access_key_id, anonymous, buckets, \
+             endpoint_url, path_style, profile, region, secret_access_key, session_token",
+            "my.toml:13: unknown key \"source.path\"; did you mean \"source.paths\"?",
+            "my.toml:15: unknown key \"text.zzzzzz\"; that section has extractor, max_depth, max_elements",
+            "my.toml:16: unknown key \"zzzzzz\"",
             "--set batch.max_record: unknown key \"batch.max_record\"; did you mean \"batch.max_records\"?",
         ],
     );
@@ -202,6 +212,8 @@ fn rules_between_keys_name_them_and_the_cure() {
     );
     check("readers = 0", 1, &["\"launcher\" = \"local\"", "\"none\""]);
     check("model.threshold = 1.5", 1, &["\"model.threshold\" is 1.5", "from 0 to 1"]);
+    check("model.threshold = -1", 1, &["\"model.threshold\" is -1", "from 0 to 1"]);
+    check("telemetry.progress_s = -1", 1, &["more than 0"]);
     check("model.threshold = nan", 1, &["\"model.threshold\" is NaN"]);
     check("model = { threshold = inf, activation = \"none\" }", 1, &["\"model.threshold\" is inf"]);
     check("model.device = []", 1, &["\"model.device\" names no device"]);
@@ -231,6 +243,7 @@ fn what_is_within_the_rules_is_taken() {
     check("kind = \"text\"\nfilter.min_width = 0");
     check("kind = \"image\"\nfilter = { min_width = 32, min_height = 32, url_regex = 'png$' }");
     check("model = { threshold = -2.5, activation = \"none\" }");
+    check("model = { threshold = -2, activation = \"none\" }");
     check("transport = { window_bytes = 65536, max_record_bytes = 65536 }");
 }
 
@@ -281,10 +294,11 @@ fn flags_win_over_the_file_and_the_last_of_them_over_the_others() {
     ];
     let config = load_with_needs(text, &overrides).unwrap();
     assert_eq!((config.readers, config.kind), (4, Kind::Text));
+    assert!(config.output.overwrite);
     let resolved = config.resolved_toml();
     for expected in [
         "languages = [\"en\", \"de\"]",
-        "overwrite = true",
+        "overwrite = false",
         "path = \"out=1\"",
         "region = \"eu-west-1\"",
         "device = [\"cuda:0\"]",

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use warcdl_actors::Exclusion;
+use warcdl_actors::{Exclusion, Lost, Position};
 use whatlang::Lang;
 
 use crate::exit::Exit;
 use crate::source::{Entry, WarcType};
 use crate::summary::counted;
+use crate::telemetry::table::printable;
 use crate::telemetry::{Column, Table, bytes};
 
 /// Rows of a table before "others".
@@ -20,11 +21,22 @@ const NAME_CHARS: usize = 60;
 const MAX_NAMES: usize = 10_000;
 const MAX_NAME_BYTES: usize = 200;
 
+/// Archives that are named where nothing can be read.
+const NAMED: usize = 3;
+
+/// Damaged pieces that are named, in tables and in all.
+const SHOWN_PLACES: usize = 10;
+const MAX_PLACES: usize = 10_000;
+
 /// What is in the archives.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     limit: Option<u64>,
     archives: u64,
+    /// The one that is read.
+    name: String,
+    /// The first few.
+    first: Vec<String>,
     /// Archives that could not be read to their end, and why.
     failed: Vec<(String, String)>,
     /// Records and damaged pieces.
@@ -32,12 +44,14 @@ pub(super) struct Contents {
     records: Counts,
     http_status: Counts,
     mime_types: Counts,
-    /// HTML pages whose body could be read.
+    /// HTML pages and plain texts whose body could be read.
     pages: u64,
     sampled: u64,
     charsets: Counts,
     languages: Counts,
     damage: Counts,
+    /// Where the first damaged pieces are: archive, place.
+    places: Vec<(String, Lost)>,
     bytes: u64,
     bytes_read: u64,
     bytes_inflated: u64,
@@ -49,7 +63,7 @@ impl Contents {
         Contents { limit, ..Contents::default() }
     }
 
-    /// An entry of an archive; `mime` is that of a response.
+    /// An entry of the archive; `mime` is that of a response or file.
     pub(super) fn entry(&mut self, entry: &Entry, mime: &str) {
         self.seen += 1;
         if let Some(warc_type) = entry.warc_type {
@@ -57,11 +71,18 @@ impl Contents {
         }
         if entry.warc_type == Some(WarcType::Response) {
             self.http_status.add(status_class(entry.http_status));
+        }
+        if let Some(WarcType::Response | WarcType::Resource | WarcType::Conversion) = entry.warc_type {
             self.mime_types.add(if mime.is_empty() { "(none)" } else { mime });
         }
         match &entry.content {
             Ok(_) => self.pages += 1,
-            Err(reason) if reason.is_damage() => self.damage.add(reason.name()),
+            Err(reason) if reason.is_damage() => {
+                self.damage.add(reason.name());
+                if self.places.len() < MAX_PLACES {
+                    self.places.push((self.name.clone(), entry.lost(*reason)));
+                }
+            }
             Err(_) => {}
         }
     }
@@ -81,9 +102,13 @@ impl Contents {
         }
     }
 
-    /// An archive of so many bytes, as stored.
-    pub(super) fn archive(&mut self, bytes: u64) {
+    /// An archive of so many bytes, as stored, whose entries follow.
+    pub(super) fn archive(&mut self, name: &str, bytes: u64) {
         self.archives += 1;
+        name.clone_into(&mut self.name);
+        if self.first.len() < NAMED {
+            self.first.push(name.to_owned());
+        }
         self.bytes += bytes;
     }
 
@@ -108,6 +133,15 @@ impl Contents {
             (0, _, _) => Exit::Source,
             (_, 0, _) => Exit::Done,
             _ => Exit::Incomplete,
+        }
+    }
+
+    /// Which archives were looked at, by name if they are few.
+    pub(super) fn looked_at(&self) -> String {
+        let names: Vec<_> = self.first.iter().map(|name| printable(name, usize::MAX)).collect();
+        match self.archives - names.len() as u64 {
+            0 => names.join(", "),
+            more => format!("{} and {more} more", names.join(", ")),
         }
     }
 
@@ -144,11 +178,37 @@ impl Contents {
         ] {
             report += &counts.table(&title);
         }
+        report += &self.places_table();
         if !self.failed.is_empty() {
             let archives = counted(self.failed.len() as u64, "archive");
             report += &format!("\n{archives} could not be read to the end\n");
         }
         report
+    }
+
+    /// The first damaged pieces, with an empty line before; nothing if there are none.
+    fn places_table(&self) -> String {
+        if self.places.is_empty() {
+            return String::new();
+        }
+        let mut table = Table::new([
+            Column::left("damaged").at_most(NAME_CHARS),
+            Column::right("offset"),
+            Column::right("record"),
+            Column::right("bytes"),
+            Column::left("reason"),
+        ]);
+        for (name, Lost { at, length, reason }) in self.places.iter().take(SHOWN_PLACES) {
+            let Position { offset, ordinal } = at;
+            let numbers = [offset.to_string(), ordinal.to_string(), length.to_string()];
+            let [offset, ordinal, length] = &numbers;
+            table.row([&tail(name), offset, ordinal, length, reason.name()]);
+        }
+        let more = match self.damage.sum() - self.places.len().min(SHOWN_PLACES) as u64 {
+            0 => String::new(),
+            more => format!("{more} more, see --json\n"),
+        };
+        format!("\n{table}{more}")
     }
 
     /// Everything, for programs.
@@ -173,6 +233,8 @@ impl Contents {
             "languages": self.languages.json(),
             "damaged": self.damage.sum(),
             "damage": self.damage.json(),
+            "damaged_places": self.places.iter().map(place_json).collect::<Vec<_>>(),
+            "damaged_unlisted": self.damage.sum() - self.places.len() as u64,
             "bytes": self.bytes,
             "bytes_read": self.bytes_read,
             "bytes_inflated": self.bytes_inflated,
@@ -180,6 +242,25 @@ impl Contents {
             "records_per_second": self.a_second(),
         })
     }
+}
+
+/// The end of a name, which tells more than its beginning.
+fn tail(name: &str) -> String {
+    match name.chars().count().checked_sub(NAME_CHARS) {
+        None | Some(0) => name.to_owned(),
+        Some(more) => format!("…{}", name.chars().skip(more + 1).collect::<String>()),
+    }
+}
+
+/// With the names of `quarantine.jsonl`.
+fn place_json((name, Lost { at, length, reason }): &(String, Lost)) -> Value {
+    json!({
+        "warc_filename": name,
+        "warc_record_offset": at.offset,
+        "warc_record_ordinal": at.ordinal,
+        "length": length,
+        "reason": reason.name(),
+    })
 }
 
 fn status_class(status: Option<u16>) -> &'static str {
@@ -284,6 +365,21 @@ mod tests {
         check(&[garbage, record], false, Exit::Done);
         check(&[damaged_record], false, Exit::Done);
         check(&[record], true, Exit::Incomplete);
+    }
+
+    #[test]
+    fn the_first_archives_are_named() {
+        let mut contents = Contents::default();
+        for (name, expected) in [
+            ("/a", "/a"),
+            ("/b\u{1b}[2J", "/a, /b\\u{1b}[2J"),
+            ("/c", "/a, /b\\u{1b}[2J, /c"),
+            ("/d", "/a, /b\\u{1b}[2J, /c and 1 more"),
+            ("/e", "/a, /b\\u{1b}[2J, /c and 2 more"),
+        ] {
+            contents.archive(name, 1);
+            assert_eq!(contents.looked_at(), expected);
+        }
     }
 
     #[test]

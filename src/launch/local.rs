@@ -2,6 +2,7 @@
 
 use super::Rendezvous;
 use crate::cli::Verbosity;
+use crate::intake::cores;
 use std::io;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -35,20 +36,22 @@ pub struct LocalReaders {
 }
 
 impl LocalReaders {
-    /// Starts `count` processes of this program. They get a process group of their own, so that Ctrl-C in a terminal
+    /// Starts `count` processes of this program, each of which prepares records on so many threads; 0 shares out the cores. They get a process group of their own, so that Ctrl-C in a terminal
     /// reaches the GPU node alone, which then ends them in order.
     pub fn start(
         count: usize,
+        threads: usize,
         rendezvous: &Rendezvous,
         verbosity: Verbosity,
     ) -> Result<LocalReaders, LaunchError> {
         let program = std::env::current_exe()?;
+        let threads = if threads == 0 { (cores() / count.max(1)).max(1) } else { threads };
         let mut readers = JoinSet::new();
         for index in 0..count {
             let mut command = Command::new(&program);
             command
                 .args(rendezvous.arguments())
-                .args(["--name", &format!("local-{index}")])
+                .args(["--name", &format!("local-{index}"), "--threads", &threads.to_string()])
                 .args(match verbosity {
                     // A person who watches wants to hear of readers only what is wrong.
                     Verbosity::Configured | Verbosity::Quiet => &["-q"][..],

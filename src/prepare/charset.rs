@@ -13,13 +13,19 @@ const GUESS_BYTES: usize = 16 * 1024;
 const META_BYTES: usize = 1024;
 
 /// The page as UTF-8, without byte order mark and with U+FFFD for what cannot be decoded, and the charset's WHATWG name.
+///
+/// Without NUL, which is in no text: parsers drop it from the text of a page, each with a complaint that they keep.
 pub(super) fn decode(body: &[u8], http_label: &str) -> Result<(String, &'static str), Exclusion> {
     let encoding = detect(body, http_label);
     if encoding == REPLACEMENT {
         return Err(Exclusion::Charset);
     }
     let (text, _) = encoding.decode_with_bom_removal(body);
-    Ok((text.into_owned(), encoding.name()))
+    let mut text = text.into_owned();
+    if memchr::memchr(0, text.as_bytes()).is_some() {
+        text.retain(|c| c != '\0');
+    }
+    Ok((text, encoding.name()))
 }
 
 fn detect(body: &[u8], http_label: &str) -> &'static Encoding {
@@ -168,6 +174,12 @@ mod tests {
         let mut body = encoded("windows-1252", &"<p>Käse, Brötchen und süße Äpfel für später</p>".repeat(8));
         body.extend_from_slice("é".as_bytes());
         check(&body, "", "windows-1252", "süße");
+    }
+
+    #[test]
+    fn there_is_no_nul_in_a_text() {
+        check(b"<p>a\0b\0\0</p>\0", "", "UTF-8", "<p>ab</p>");
+        check(b"\xff\xfea\0\0\0b\0", "", "UTF-16LE", "ab");
     }
 
     #[test]

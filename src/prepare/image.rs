@@ -3,9 +3,6 @@
 use std::io::Cursor;
 
 use bytes::Bytes;
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::F32x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageResult};
 use serde::{Deserialize, Serialize};
@@ -18,10 +15,13 @@ use crate::filter::{Filter, FilterSettings};
 use crate::prepare::PrepareError;
 use crate::source::Response;
 
+mod resize;
+
 /// Greatest side of a model's input, in pixels.
 const MAX_INPUT_SIDE: u32 = 4_096;
-/// Rows that are resized in width together: what is held as floats stays in the cache, whatever the picture's size.
-const STRIP_ROWS: usize = 32;
+
+/// Longest colour profile that is inflated, in bytes. Those of printers have some MiB; none is used.
+const MAX_PROFILE: u64 = 8 << 20;
 
 /// `[image]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +36,13 @@ pub struct ImageSettings {
 }
 
 /// Prepares pictures.
+#[derive(Clone)]
 pub struct ImagePreparer {
     max_side: u32,
     max_pixels: u64,
     filter: Filter,
     /// Height and width of the model's input, if it takes any.
     input: Option<(u32, u32)>,
-    resizer: Resizer,
 }
 
 impl ImagePreparer {
@@ -69,7 +69,6 @@ impl ImagePreparer {
             max_pixels: image.max_pixels,
             filter: Filter::new(filter)?,
             input: size,
-            resizer: Resizer::new(),
         })
     }
 
@@ -78,15 +77,15 @@ impl ImagePreparer {
     /// The format is told by the file's first bytes. Of an animation the first frame is taken, transparency is dropped
     /// (not blended), and the picture is stretched to the model's size with antialiasing: all as TensorFlow's
     /// `decode_image(channels=3, expand_animations=False)` and `image.resize(antialias=True)` do it.
-    pub fn prepare(&mut self, response: Response) -> Result<Prepared, Exclusion> {
+    pub fn prepare(&self, response: Response) -> Result<Prepared, Exclusion> {
         let Response { mut meta, body, .. } = response;
         self.filter.url(&meta.url)?;
         let (size, pixels) = self.decode(&body)?;
         let input = match self.input {
             None => Input::None,
             Some((height, width)) => {
-                let data = self.resize(size, &pixels, (height, width)).ok_or(Exclusion::ImageDecode)?;
-                Input::Pixels { height, width, data }
+                let data = resize::resize(&pixels, size, (width, height)).ok_or(Exclusion::ImageDecode)?;
+                Input::Pixels { height, width, data: data.into() }
             }
         };
         meta.image_size = size;
@@ -99,7 +98,7 @@ impl ImagePreparer {
         let file = Cursor::new(body);
         match format {
             ImageFormat::Jpeg => self.decode_jpeg(body),
-            ImageFormat::Png => self.decode_with(PngDecoder::new(file)),
+            ImageFormat::Png => self.decode_with(PngDecoder::with_limits(file, self.before_pixels(body))),
             ImageFormat::Gif => self.decode_with(GifDecoder::new(file)),
             ImageFormat::Bmp => self.decode_with(BmpDecoder::new(file)),
             ImageFormat::WebP => self.decode_with(WebPDecoder::new(file)),
@@ -125,6 +124,14 @@ impl ImagePreparer {
         decoder.set_limits(limits).map_err(|_| Exclusion::ImageLimits)?;
         let picture = DynamicImage::from_decoder(decoder).map_err(|_| Exclusion::ImageDecode)?;
         Ok((size, picture.into_rgb8().into_raw()))
+    }
+
+    /// What a PNG may hold beside its pixels: chunks of the file's length, kept in buffers that double, a row, and a colour profile,
+    /// which inflates to a thousand times its length and is left out where it does not fit.
+    fn before_pixels(&self, body: &[u8]) -> image::Limits {
+        let mut limits = image::Limits::no_limits();
+        limits.max_alloc = Some(4 * body.len() as u64 + 8 * u64::from(self.max_side) + MAX_PROFILE);
+        limits
     }
 
     /// Strictly: a truncated JPEG is refused, not completed with grey.
@@ -156,37 +163,6 @@ impl ImagePreparer {
             return Err(Exclusion::ImageLimits);
         }
         self.filter.picture(width, height)
-    }
-
-    /// Rows of RGB bytes of the model's size; `None` if `pixels` is no picture of that size.
-    ///
-    /// The triangle filter is separable: strips of rows are resized in width first, then their stack in height.
-    fn resize(
-        &mut self,
-        (width, height): (u32, u32),
-        pixels: &[u8],
-        (to_height, to_width): (u32, u32),
-    ) -> Option<Bytes> {
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        let row_bytes = width as usize * 3;
-        if pixels.len() != row_bytes * height as usize {
-            return None;
-        }
-        let mut narrowed: Vec<F32x3> = Vec::with_capacity(to_width as usize * height as usize);
-        for strip in pixels.chunks(row_bytes * STRIP_ROWS) {
-            let floats: Vec<F32x3> =
-                strip.as_chunks::<3>().0.iter().map(|rgb| F32x3::new(rgb.map(f32::from))).collect();
-            let rows = u32::try_from(strip.len() / row_bytes).ok()?;
-            let source = TypedImageRef::new(width, rows, &floats).ok()?;
-            let mut target = TypedImage::new(to_width, rows);
-            self.resizer.resize_typed(&source, &mut target, &options).ok()?;
-            narrowed.extend_from_slice(target.pixels());
-        }
-        let source = TypedImageRef::new(to_width, height, &narrowed).ok()?;
-        let mut target: TypedImage<'_, F32x3> = TypedImage::new(to_width, to_height);
-        self.resizer.resize_typed(&source, &mut target, &options).ok()?;
-        let levels = target.pixels().iter().flat_map(|pixel| pixel.0);
-        Some(levels.map(|level| level.round().clamp(0.0, 255.0) as u8).collect::<Vec<_>>().into())
     }
 }
 

@@ -1,13 +1,34 @@
-//! The main text of a page, by the rules of Mozilla's Readability.
+//! The main text of a page: what its readers came for, without the furniture around it.
+//!
+//! Three passes over the nodes, each linear. The first measures every block: how much text it has, how much of it in
+//! links, what that makes it worth. The second sums the worth bottom-up and finds the element in which most of it lies
+//! together. The third walks through that element, leaves out what is furniture after all, and writes both texts.
 
-use dom_smoothie::{Config, Readability, TextMode};
+mod choice;
+mod measure;
+mod writer;
 
-use crate::prepare::plain::normalise;
+use crate::prepare::main_text::choice::choose;
+use crate::prepare::main_text::measure::Measures;
+use crate::prepare::main_text::writer::write;
+use crate::prepare::page::Page;
 
-/// The article of the page, normalised, or `None` where none is found. The page must have passed the guards.
-pub(super) fn main_text(html: &str) -> Option<String> {
-    let config = Config { disable_json_ld: true, text_mode: TextMode::Formatted, ..Config::default() };
-    let article = Readability::new(html, None, Some(config)).ok()?.parse().ok()?;
-    let text = normalise(&article.text_content);
-    (!text.is_empty()).then_some(text)
+/// The two texts of a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// For the model: one line, words a single space apart.
+    pub model: String,
+    /// To be kept: paragraphs and headings with empty lines between them, items of lists with bullets.
+    pub kept: String,
 }
+
+/// The main text, or `None` where none is found.
+pub(super) fn main_text(page: &Page<'_>) -> Option<Texts> {
+    let mut measures = Measures::of(page);
+    let root = choose(page, &mut measures)?;
+    let texts = write(page, &measures, root);
+    (!texts.model.is_empty()).then_some(texts)
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@
 
 use memchr::memchr;
 
-use crate::prepare::guards::{Tag, Token, next_token, raw_end};
+use crate::prepare::entities;
+use crate::prepare::markup::{Tag, Token, next_token, raw_end};
 
 /// Skipped elements that are kept track of inside each other; text in deeper ones counts as that of the deepest.
 const MAX_OPEN: usize = 512;
@@ -27,11 +28,11 @@ pub(super) fn plain_text(html: &str) -> String {
     let mut at = 0;
     while at < bytes.len() {
         let tag_at = memchr(b'<', &bytes[at..]).map_or(bytes.len(), |found| at + found);
-        text.push(&html_escape::decode_html_entities(&html[at..tag_at]));
+        text.push(&entities::decode(&html[at..tag_at]));
         if tag_at == bytes.len() {
             break;
         }
-        let (token, end) = next_token(bytes, tag_at);
+        let (token, end) = next_token(bytes, tag_at, |_, _, _| ());
         at = end;
         match token {
             Token::Start { tag, self_closing, .. } => {

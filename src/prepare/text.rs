@@ -7,16 +7,19 @@ use whatlang::Lang;
 
 use crate::filter::{Filter, FilterSettings};
 use crate::prepare::charset;
-use crate::prepare::guards::{Limits, scan};
-use crate::prepare::main_text::main_text;
-use crate::prepare::plain::{normalise, plain_text};
+use crate::prepare::main_text::{Texts, main_text};
+use crate::prepare::metadata::Metadata;
+use crate::prepare::page::{Limits, Page};
+use crate::prepare::plain::plain_text;
 use crate::prepare::tokens::TextTokenizer;
 use crate::prepare::{PrepareError, confine};
 use crate::source::Response;
 use crate::source::response::PLAIN_TEXT;
 
-/// Characters that the language is recognised by.
-const LANGUAGE_CHARS: usize = 2_000;
+/// Pieces of a text that its language is recognised by, and bytes of each. They are spread over it: pages that are translated in
+/// part begin in the language of the original.
+const LANGUAGE_PIECES: usize = 10;
+const LANGUAGE_BYTES: usize = 300;
 /// Bytes of a page that [`look`] takes: behind long scripts and styles there is still text.
 const LOOK_BYTES: usize = 256 << 10;
 
@@ -31,13 +34,12 @@ pub enum Extractor {
 }
 
 /// First bytes of files that are no pages whatever the server calls them: decoded, they would be text of random
-/// characters. PNG, JPEG, GIF, RIFF (WebP), TIFF, icons, PDF, ZIP, gzip, Ogg, web fonts, WebAssembly.
+/// characters. PNG, JPEG, GIF, TIFF, icons, PDF, ZIP, gzip, Ogg, web fonts, WebAssembly.
 const NO_PAGES: [&[u8]; 14] = [
     b"\x89PNG\r\n",
     b"\xff\xd8\xff",
     b"GIF87a",
     b"GIF89a",
-    b"RIFF",
     b"II*\0",
     b"MM\0*",
     b"\0\0\x01\0",
@@ -45,7 +47,8 @@ const NO_PAGES: [&[u8]; 14] = [
     b"PK\x03\x04",
     b"\x1f\x8b",
     b"OggS",
-    b"wOF",
+    b"wOFF",
+    b"wOF2",
     b"\0asm",
 ];
 
@@ -61,7 +64,14 @@ pub struct TextSettings {
     pub max_elements: usize,
 }
 
+impl TextSettings {
+    fn limits(&self) -> Limits {
+        Limits { depth: self.max_depth, elements: self.max_elements }
+    }
+}
+
 /// Prepares HTML pages.
+#[derive(Clone)]
 pub struct TextPreparer {
     extractor: Extractor,
     limits: Limits,
@@ -85,7 +95,7 @@ impl TextPreparer {
         }
         Ok(Self {
             extractor: text.extractor,
-            limits: Limits { depth: text.max_depth, elements: text.max_elements },
+            limits: text.limits(),
             filter: Filter::new(filter)?,
             tokenizer: tokenizer_json.map(|json| TextTokenizer::new(json, max_tokens)).transpose()?,
         })
@@ -97,17 +107,13 @@ impl TextPreparer {
         self.filter.url(&meta.url)?;
         let (html, charset) = decode(&body, &http_charset)?;
         drop(body);
-        let (title, text) = if meta.content_mime_type == PLAIN_TEXT {
-            (None, html.trim().to_owned())
+        let (metadata, Texts { model: text, kept }) = if meta.content_mime_type == PLAIN_TEXT {
+            let text = html.trim().to_owned();
+            (Metadata::default(), Texts { kept: text.clone(), model: text })
         } else {
-            let title = scan(&html, self.limits)?
-                .map(|title| normalise(&html_escape::decode_html_entities(title)).replace('\n', " "));
-            let text = match self.extractor {
-                Extractor::Main => main_text(&html).unwrap_or_else(|| plain_text(&html)),
-                Extractor::Plain => plain_text(&html),
-            };
-            (title, text)
+            extract(&html, self.extractor, self.limits)?
         };
+        drop(html);
         self.filter.chars(&text)?;
         self.filter.text(&text)?;
         let language = language(&text);
@@ -118,32 +124,67 @@ impl TextPreparer {
         };
         meta.content_charset = charset.to_owned();
         meta.content_languages = language.map_or_else(String::new, |lang| lang.code().to_owned());
-        meta.title = title.unwrap_or_default();
-        Ok(Prepared { meta, input, keep: Bytes::from(text) })
+        (meta.title, meta.author, meta.published) = (metadata.title, metadata.author, metadata.published);
+        Ok(Prepared { meta, input, keep: Bytes::from(kept) })
     }
 }
 
-/// Charset and language of a page, the language by the visible text at its start: a quick look, without limits, filter
+/// Charset and language of a page or a text, the language by the visible text at its start: a quick look, without limits, filter
 /// and model.
-pub(crate) fn look(response: &Response) -> Result<(&'static str, Option<Lang>), Exclusion> {
+pub fn look(response: &Response) -> Result<(&'static str, Option<Lang>), Exclusion> {
     confine(|| {
         let (html, charset) = decode(&response.body, &response.http_charset)?;
-        let start = html.floor_char_boundary(LOOK_BYTES);
-        Ok((charset, language(&plain_text(&html[..start]))))
+        let start = &html[..html.floor_char_boundary(LOOK_BYTES)];
+        let is_text = response.meta.content_mime_type == PLAIN_TEXT;
+        let text = if is_text { start.to_owned() } else { plain_text(start) };
+        Ok((charset, language(&text)))
     })
+}
+
+/// The two texts of a page, without the rest of its preparation, or [`Exclusion::HtmlLimits`].
+pub fn texts(html: &str, settings: &TextSettings) -> Result<Texts, Exclusion> {
+    extract(html, settings.extractor, settings.limits()).map(|(_, texts)| texts)
+}
+
+/// What a page says of itself, and its texts.
+fn extract(html: &str, extractor: Extractor, limits: Limits) -> Result<(Metadata, Texts), Exclusion> {
+    let page = Page::parse(html, limits)?;
+    let texts = match extractor {
+        Extractor::Main => main_text(&page),
+        Extractor::Plain => None,
+    };
+    Ok((Metadata::of(&page), texts.unwrap_or_else(|| visible(html))))
+}
+
+/// All visible text, as both texts.
+fn visible(html: &str) -> Texts {
+    let kept = plain_text(html);
+    Texts { model: kept.replace('\n', " "), kept }
 }
 
 /// The page as UTF-8, and its charset.
 fn decode(body: &[u8], http_charset: &str) -> Result<(String, &'static str), Exclusion> {
-    if NO_PAGES.iter().any(|magic| body.starts_with(magic)) {
+    // A text may begin with "RIFF" too.
+    let is_riff = body.starts_with(b"RIFF") && matches!(body.get(8..12), Some(b"WEBP" | b"WAVE" | b"AVI "));
+    if is_riff || NO_PAGES.iter().any(|magic| body.starts_with(magic)) {
         return Err(Exclusion::HtmlParse);
     }
     charset::decode(body, http_charset)
 }
 
+/// The language of most of the text.
 fn language(text: &str) -> Option<Lang> {
-    let start = text.char_indices().nth(LANGUAGE_CHARS).map_or(text.len(), |(index, _)| index);
-    whatlang::detect_lang(&text[..start])
+    let Some(rest) = text.len().checked_sub(LANGUAGE_PIECES * LANGUAGE_BYTES).filter(|&rest| rest > 0) else {
+        return whatlang::detect_lang(text);
+    };
+    let between = rest / (LANGUAGE_PIECES - 1);
+    let mut sample = String::with_capacity(LANGUAGE_PIECES * (LANGUAGE_BYTES + 1));
+    for piece in 0..LANGUAGE_PIECES {
+        let start = text.floor_char_boundary(piece * (LANGUAGE_BYTES + between));
+        sample.push_str(&text[start..text.floor_char_boundary(start + LANGUAGE_BYTES)]);
+        sample.push(' ');
+    }
+    whatlang::detect_lang(&sample)
 }
 
 #[cfg(test)]

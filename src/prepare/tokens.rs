@@ -14,6 +14,7 @@ use crate::prepare::PrepareError;
 const BYTES_PER_TOKEN: usize = 8;
 
 /// A tokenizer and the length of the model's input.
+#[derive(Clone)]
 pub(super) struct TextTokenizer {
     tokenizer: PipelineTokenizer,
     /// Never pads; truncates and adds special tokens here, not there.

@@ -3,118 +3,44 @@
 //! Everything that can be wrong with the configuration, the inputs or the model shows before the first reader is started
 //! and before the results' folder is touched.
 
+use crate::bootstrap::S3Keys;
 use crate::cli::{GpuArgs, Verbosity};
-use crate::config::{Config, ConfigError, Launcher};
+use crate::config::{Config, Launcher};
+use crate::control;
 use crate::exit::Exit;
 use crate::identity::identity;
-use crate::job::{Job, JobError};
-use crate::launch::{LaunchError, LocalReaders, Rendezvous};
+use crate::job::Job;
+use crate::launch::yarn::{self, Cluster, YarnReaders};
+use crate::launch::{LocalReaders, Rendezvous};
 use crate::model::{self, Opened};
-use crate::prepare::PrepareError;
-use crate::secret_file::{SecretError, SecretFile};
+use crate::secret_file::SecretFile;
 use crate::sink::{self, OpenFolder, write_whole};
-use crate::source::{self, SourceError, Store};
+use crate::source::{self, Access, Keys, Store};
 use crate::summary::{Highlights, Processes, RunEnd, Summary, counted};
-use crate::telemetry::{Console, Progress, Reporter, TelemetryError, serve};
+use crate::telemetry::{Console, serve};
+use progress::{BusyShare, reporter, snapshot, watch};
 use prometheus::Registry;
-use std::io;
-use std::net::SocketAddr;
+use readers::{End, Readers};
+use signals::Signals;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use warcdl_actors::batch::BatchRules;
-use warcdl_actors::exit::Fault;
 use warcdl_actors::lease::{Archive, TakeoverRules};
 use warcdl_actors::listener::LinkLimits;
-use warcdl_actors::metrics::{Metrics, RegisterError};
-use warcdl_actors::pipeline::{Outcome, Pipeline, Plan, StartError, Stopper};
+use warcdl_actors::metrics::Metrics;
+use warcdl_actors::pipeline::{Outcome, Pipeline, Plan, Stopper};
 use warcdl_actors::writer::{CommitRules, Decision};
-use warcdl_actors::{PartOver, PartState, SinkError};
+use warcdl_actors::{PartOver, PartState};
+
+pub use error::RunError;
+
+mod error;
+mod progress;
+mod readers;
+mod signals;
 
 /// A lease is not taken over before it has lasted so long.
 const SETTLED: Duration = Duration::from_secs(5);
-/// How long readers may take to go once the run is over, and once it was stopped.
-const FAREWELL: Duration = Duration::from_secs(5);
-const HASTE: Duration = Duration::from_millis(500);
-/// How often progress is looked at; the reporter decides what is shown.
-const TICK: Duration = Duration::from_millis(200);
-/// How long without a reader before the operator is reminded that one is needed.
-const REMIND_AFTER: Duration = Duration::from_secs(30);
-
-/// Why a run ends without its results.
-#[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum RunError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error(transparent)]
-    Model(#[from] model::OpenError),
-    #[error(transparent)]
-    Output(#[from] sink::OpenError),
-    #[error(transparent)]
-    Write(#[from] SinkError),
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    #[error(transparent)]
-    Job(#[from] JobError),
-    #[error(
-        "cannot listen on transport.listen = \"{address}\": {source}; set it to a free address of this machine"
-    )]
-    Listen { address: SocketAddr, source: io::Error },
-    #[error(transparent)]
-    Telemetry(#[from] TelemetryError),
-    #[error(transparent)]
-    Metrics(#[from] RegisterError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    #[error(
-        "stopped at once, as asked twice; what was committed is intact: run the same command again to go on"
-    )]
-    StoppedAtOnce,
-    #[error("cannot watch for signals: {0}")]
-    Signal(io::Error),
-    #[error("the books do not balance, which is a defect of warcdl; the results are stored: {0}")]
-    Imbalance(#[from] warcdl_actors::ledger::Imbalance),
-    #[error("the summary cannot be written as JSON: {0}")]
-    Summary(#[from] serde_json::Error),
-}
-
-impl RunError {
-    /// How the process ends.
-    pub fn exit(&self) -> Exit {
-        match self {
-            RunError::Config(_) | RunError::Prepare(_) | RunError::Secret(_) | RunError::Job(_) => {
-                Exit::Usage
-            }
-            RunError::Source(_) => Exit::Source,
-            RunError::Model(_) | RunError::Fault(Fault::Model { .. } | Fault::ScoreCount { .. }) => {
-                Exit::Model
-            }
-            RunError::Output(sink::OpenError::InUse { .. }) => Exit::InUse,
-            RunError::Output(_) => Exit::Output,
-            RunError::Write(error) | RunError::Fault(Fault::Sink(error)) => match error {
-                SinkError::Full { .. } => Exit::DiskFull,
-                SinkError::Io { .. } => Exit::Disk,
-            },
-            RunError::Listen { .. } | RunError::Telemetry(_) | RunError::Launch(_) => Exit::Network,
-            RunError::StoppedAtOnce | RunError::Fault(Fault::StuckStopping) => Exit::Interrupted,
-            RunError::Metrics(_)
-            | RunError::Start(_)
-            | RunError::Signal(_)
-            | RunError::Imbalance(_)
-            | RunError::Summary(_)
-            | RunError::Fault(Fault::Panicked { .. } | Fault::Stale(_) | Fault::Thread(_)) => Exit::Internal,
-        }
-    }
-}
 
 /// Runs to the end, with the model that the configuration names. Must run within an actix system.
 pub async fn run(args: &GpuArgs, verbosity: Verbosity, console: &Console) -> Result<Exit, RunError> {
@@ -136,23 +62,53 @@ pub async fn run_with(
     let config = Config::load(&args.config, &args.overrides)?;
     console.init_tracing(&config.telemetry.log, verbosity)?;
 
-    let store = Store::new(&config.source.s3, tokio::runtime::Handle::current());
+    let store = Store::new(&config.source.s3, config.source.waits(), tokio::runtime::Handle::current());
     let archives = source::list(&config.source, &store).await?;
     let archives: Vec<Archive> = archives
         .into_iter()
-        .map(|source::Archive { name, size, etag }| Archive { name: name.into(), size, etag })
+        .map(|source::Archive { name, size, etag, named }| Archive { name: name.into(), size, etag, named })
         .collect();
     let bytes: u64 = archives.iter().map(|archive| archive.size).sum();
-    let size = crate::telemetry::bytes(bytes as f64);
+    let size =
+        match archives.iter().filter(|archive| archive.size == 0 && archive.name.contains("://")).count() {
+            0 => crate::telemetry::bytes(bytes as f64),
+            unknown => format!("the sizes of {unknown} not known"),
+        };
     eprintln!("{}, {size}", counted(archives.len() as u64, "archive"));
 
     let model = open_model(&config)?;
-    let keys_travel = config.transport.listen.ip().is_loopback();
-    let job = Job::new(&config, &model, keys_travel)?;
+    let on_cluster = config.launcher == Launcher::Yarn;
+    // On a cluster they come with the credentials of the containers.
+    let keys_travel = config.transport.listen.ip().is_loopback() && !on_cluster;
+    let on_s3 = archives.iter().any(|archive| archive.name.starts_with("s3://"));
+    let access = match on_cluster && on_s3 {
+        true => store.access().await,
+        false => Access { settings: config.source.s3.clone(), keys: Keys::Configured },
+    };
+    let s3 = if keys_travel { access.settings.clone() } else { access.settings.without_keys() };
+    let job = Job::new(&config, s3, &model)?;
     // Only to be checked: the readers prepare.
     job.preparer()?;
+    let cluster = if on_cluster { Some(Cluster::reach(&config).await?) } else { None };
+    match &access.keys {
+        Keys::Configured => {}
+        Keys::Found { temporary } => {
+            eprintln!("readers on the cluster get the S3 keys of this machine's environment or profile");
+            if *temporary {
+                tracing::warn!(
+                    "those keys are temporary, and readers cannot renew them: they must last as long as the run"
+                );
+            }
+        }
+        Keys::None { why } => tracing::warn!(
+            "no S3 keys stand in the configuration, the environment or a profile ({why}): readers on the cluster use what \
+             their nodes have"
+        ),
+    }
+    let identity = identity(&config, &model.digests, &model.label, &archives);
     if args.check {
-        eprintln!("configuration, inputs and model are in order");
+        sink::check(&config.output, identity)?;
+        eprintln!("configuration, inputs, model and output are in order");
         return Ok(Exit::Done);
     }
 
@@ -160,13 +116,14 @@ pub async fn run_with(
     let metrics = Metrics::register(&registry)?;
     let address = config.transport.listen;
     let socket = TcpListener::bind(address).await.map_err(|source| RunError::Listen { address, source })?;
+    let mut metrics_at = None;
     if let Some(address) = config.telemetry.metrics {
         let (bound, _) = serve(address, registry).await?;
         eprintln!("metrics at http://{bound}/metrics");
+        metrics_at = Some(bound);
     }
     let secret = SecretFile::open(config.transport.secret_file.as_deref())?;
-    let Opened { models, label, digests, .. } = model;
-    let identity = identity(&config, &digests, &label, &archives);
+    let Opened { models, label, .. } = model;
     let OpenFolder { sink, recovered, lock: _lock } = sink::open(&config.output, config.kind, identity)?;
     write_whole(&config.output.path.join(sink::RESOLVED_CONFIG), config.resolved_toml().as_bytes())?;
     let resumed = recovered.resumed;
@@ -214,24 +171,58 @@ pub async fn run_with(
     })?;
 
     let rendezvous = Rendezvous::new(pipeline.address(), config.transport.advertise.as_deref(), &secret.path);
-    if !keys_travel && config.source.s3.has_keys() {
+    if !keys_travel && !on_cluster && config.source.s3.has_keys() {
         tracing::warn!(
             "transport.listen is no loopback address and the link is not encrypted, so the S3 keys of the configuration \
              are not sent; readers need their own, in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile"
         );
     }
-    let readers = match config.launcher {
+    // From here on a signal ends the run in order: an application that is just being submitted must not be left behind.
+    let mut signals = Signals::watch().map_err(RunError::Signal)?;
+    let readers = match (config.launcher, cluster) {
         _ if all_over => Readers::Elsewhere,
-        Launcher::Local => Readers::Local(LocalReaders::start(config.readers, &rendezvous, verbosity)?),
-        Launcher::None => {
-            eprintln!("start readers with:\n  warcdl-node {}", rendezvous.arguments().join(" "));
+        (_, Some(cluster)) => {
+            let readers = yarn::Readers {
+                connect: rendezvous.connect.clone(),
+                secret: secret.secret.clone(),
+                secret_file: secret.path.clone(),
+                s3: S3Keys::of(&access.settings),
+                threads: config.reader_threads,
+                count: u32::try_from(config.readers).unwrap_or(u32::MAX),
+                metrics: metrics_at,
+                output: config.output.path.clone(),
+                stopper: pipeline.stopper(),
+                pending: metrics.session.pending.clone(),
+            };
+            let id = cluster.id();
+            let Some(started) = signals.bear(YarnReaders::start(cluster, readers)).await else {
+                eprintln!("yarn: {id} may have been submitted; it is ended by: warcdl-node yarn kill {id}");
+                return Err(RunError::StoppedAtOnce);
+            };
+            Readers::Yarn(Box::new(started?))
+        }
+        (Launcher::Local, None) => {
+            let (count, threads) = (config.readers, config.reader_threads);
+            Readers::Local(LocalReaders::start(count, threads, &rendezvous, verbosity)?)
+        }
+        (Launcher::None | Launcher::Yarn, None) => {
+            let mut arguments = rendezvous.arguments();
+            if config.reader_threads > 0 {
+                arguments.extend(["--threads".to_owned(), config.reader_threads.to_string()]);
+            }
+            eprintln!("start readers with:\n  warcdl-node {}", arguments.join(" "));
+            if address.ip().is_unspecified() && config.transport.advertise.is_none() {
+                eprintln!(
+                    "that is for this machine; transport.advertise = \"HOST:PORT\" says how others reach it"
+                );
+            }
             Readers::Elsewhere
         }
     };
 
     let mut reporter = reporter(&config, verbosity, console);
     let ended = tokio::select! {
-        ended = play(pipeline, readers) => ended,
+        ended = play(pipeline, readers, &metrics, signals) => ended,
         () = watch(&mut reporter, &metrics, start) => unreachable!("watches for ever"),
     };
     reporter.finish(&snapshot(&metrics, start, &mut BusyShare::default()));
@@ -248,6 +239,10 @@ pub async fn run_with(
     println!("\n{}\nresults in {}", summary.report(), config.output.path.display());
     outcome.check()?;
     match end {
+        End::NoReaders(error) if summary.complete => {
+            tracing::warn!("by then all work was done: {error}");
+            Ok(Exit::Done)
+        }
         End::NoReaders(error) => Err(error.into()),
         End::Interrupted => Ok(Exit::Interrupted),
         End::Work if summary.complete => Ok(Exit::Done),
@@ -277,47 +272,40 @@ fn batch_rules(config: &Config) -> BatchRules {
     }
 }
 
-enum Readers {
-    Local(LocalReaders),
-    Elsewhere,
-}
-
-/// What brought a run to its end.
-enum End {
-    /// All work was done, or given up by name.
-    Work,
-    /// A signal.
-    Interrupted,
-    /// No reader could be kept alive.
-    NoReaders(LaunchError),
-}
-
 /// Waits for the end. Whatever it is, what is scored by then is stored.
-async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, End), RunError> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
+async fn play(
+    pipeline: Pipeline,
+    mut readers: Readers,
+    metrics: &Metrics,
+    mut signals: Signals,
+) -> Result<(Outcome, End), RunError> {
     let stopper: Stopper = pipeline.stopper();
     let mut end = End::Work;
-    let mut local = match readers {
-        Readers::Local(local) => Some(local),
-        Readers::Elsewhere => None,
-    };
+    if signals.heard() > 0 {
+        end = End::Interrupted;
+        stopper.stop();
+    }
+    let mut all_gone = false;
+    let mut progress = tokio::time::interval(control::BEAT);
     let ended = {
         let wait = pipeline.wait();
         tokio::pin!(wait);
         loop {
             tokio::select! {
                 outcome = &mut wait => break outcome.map_err(RunError::from),
-                _ = interrupt.recv() => {},
-                _ = terminate.recv() => {},
-                gone = async { match &mut local {
-                    Some(local) => local.gone().await,
-                    None => std::future::pending().await,
-                }} => {
-                    local = None;
+                () = signals.next() => {}
+                _ = progress.tick() => {
+                    readers.set_progress(metrics);
+                    continue;
+                }
+                gone = readers.gone(), if !all_gone => {
+                    all_gone = true;
                     // Otherwise all readers were told to finish, and the pipeline is about to end.
                     if let Err(error) = gone {
-                        end = End::NoReaders(error);
+                        // Whoever is stopping the run is the reason.
+                        if matches!(end, End::Work) {
+                            end = End::NoReaders(error);
+                        }
                         stopper.stop();
                     }
                     continue;
@@ -331,105 +319,6 @@ async fn play(pipeline: Pipeline, readers: Readers) -> Result<(Outcome, End), Ru
             stopper.stop();
         }
     };
-    if let Some(local) = local {
-        // Who stops a run wants it to be over.
-        local.end(if matches!(end, End::Work) { FAREWELL } else { HASTE }).await;
-    }
+    readers.end(&ended, &end, signals.next()).await;
     ended.map(|outcome| (outcome, end))
-}
-
-fn reporter(config: &Config, verbosity: Verbosity, console: &Console) -> Reporter {
-    if !verbosity.shows_progress() {
-        return Reporter::hidden();
-    }
-    let devices: Vec<String> = config.model.device.iter().map(ToString::to_string).collect();
-    Reporter::new(console, devices.join("+"), config.telemetry.progress_interval())
-}
-
-/// Shows progress, for ever.
-async fn watch(reporter: &mut Reporter, metrics: &Metrics, start: Instant) {
-    let mut busy = BusyShare::default();
-    let mut ticks = tokio::time::interval(TICK);
-    let mut lonely_since = Instant::now();
-    loop {
-        ticks.tick().await;
-        let progress = snapshot(metrics, start, &mut busy);
-        let all_read = progress.archives_done == progress.archives_total;
-        if progress.readers_connected > 0 || all_read {
-            lonely_since = Instant::now();
-        } else if lonely_since.elapsed() > REMIND_AFTER {
-            tracing::warn!("no reader is connected; the run waits for one");
-            lonely_since = Instant::now();
-        }
-        reporter.tick(&progress);
-    }
-}
-
-/// The share of time in which the devices worked since it was last asked.
-#[derive(Default)]
-struct BusyShare {
-    busy: f64,
-    starved: f64,
-    share: f64,
-}
-
-impl BusyShare {
-    fn next(&mut self, busy: f64, starved: f64) -> f64 {
-        let (busy_delta, starved_delta) = (busy - self.busy, starved - self.starved);
-        let total = busy_delta + starved_delta;
-        // Counted batch by batch: while a long one is at work, what was last known holds.
-        if total > 0.0 {
-            *self = BusyShare { busy, starved, share: busy_delta / total };
-        }
-        self.share
-    }
-}
-
-fn snapshot(metrics: &Metrics, start: Instant, busy: &mut BusyShare) -> Progress {
-    let Metrics { dispatcher, session, inference, writer, .. } = metrics;
-    let excluded = |damage: bool| -> u64 {
-        warcdl_actors::Exclusion::ALL
-            .iter()
-            .filter(|reason| !damage || reason.is_damage())
-            .map(|reason| dispatcher.excluded.with_label_values(&[reason.name()]).get())
-            .sum()
-    };
-    Progress {
-        archives_done: dispatcher.archives_over.get() as u64,
-        archives_total: dispatcher.archives.get() as u64,
-        bytes_read: dispatcher.bytes_read.get(),
-        bytes_total: dispatcher.archive_bytes.get() as u64,
-        records_seen: dispatcher.seen.get(),
-        scored: writer.scored.get(),
-        positives: writer.positives.get(),
-        excluded: excluded(false),
-        damaged: excluded(true),
-        readers_connected: session.connected.get() as u32,
-        device_busy: busy.next(inference.busy.get(), inference.starved.get()),
-        elapsed: start.elapsed(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_supervisor_has_to_tell_apart_has_exit_codes_of_its_own() {
-        let path = std::path::PathBuf::from("results");
-        let full = || SinkError::Full { path: path.clone() };
-        let io = || SinkError::Io { path: path.clone(), source: io::Error::other("the disk is on fire") };
-        let cases = [
-            (RunError::Fault(Fault::Sink(io())), Exit::Disk),
-            (RunError::Fault(Fault::Sink(full())), Exit::DiskFull),
-            (RunError::Write(full()), Exit::DiskFull),
-            (RunError::Output(sink::OpenError::InUse { path: path.clone() }), Exit::InUse),
-            (RunError::Output(sink::OpenError::NotEmpty { path: path.clone() }), Exit::Output),
-            (RunError::StoppedAtOnce, Exit::Interrupted),
-            (RunError::Fault(Fault::Panicked { actor: "writer" }), Exit::Internal),
-        ];
-        for (error, exit) in cases {
-            assert_eq!(error.exit(), exit, "{error}");
-        }
-    }
 }

@@ -1,20 +1,24 @@
 //! `--role reader`: reads archives for a GPU node, until that says that nothing is left.
 
-use crate::cli::ReaderArgs;
+use crate::bootstrap::{Bootstrap, BootstrapError};
+use crate::cli::{ReaderArgs, SecretPlace};
 use crate::exit::Exit;
 use crate::intake::Intake;
 use crate::job::Job;
 use crate::secret_file::{self, SecretError};
-use crate::source::Store;
 use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use warcdl_actors::port::Source;
 use warcdl_actors::reader::{ReaderError, serve};
+use warcdl_yarn::Credentials;
 
 /// Tries to reach the GPU node, a second apart: a reader may well be started before it.
 const ATTEMPTS: u32 = 10;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long one of them may take: what a firewall swallows is never answered.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Why a reader ends before the work does.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +26,9 @@ pub enum ReaderRunError {
     /// There is no secret.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// YARN has given it nothing that it understands.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
     /// Nobody answers.
     #[error("cannot reach the GPU node at {address}: {source}; is it running, and is the port open?")]
     Connect {
@@ -39,7 +46,7 @@ impl ReaderRunError {
     /// How the process ends.
     pub fn exit(&self) -> Exit {
         match self {
-            ReaderRunError::Secret(_) => Exit::Usage,
+            ReaderRunError::Secret(_) | ReaderRunError::Bootstrap(_) => Exit::Usage,
             ReaderRunError::Connect { .. } => Exit::Network,
             ReaderRunError::Reader(ReaderError::Worker | ReaderError::Thread(_)) => Exit::Internal,
             ReaderRunError::Reader(_) => Exit::Network,
@@ -49,7 +56,14 @@ impl ReaderRunError {
 
 /// Runs to the end. Must run within an actix system.
 pub async fn run(args: &ReaderArgs) -> Result<(), ReaderRunError> {
-    let secret = secret_file::read(&args.secret_file)?;
+    let (secret, mut keys) = match &args.secret {
+        SecretPlace::File(file) => (secret_file::read(file)?, None),
+        SecretPlace::Tokens => {
+            let credentials = Credentials::from_env().map_err(BootstrapError::from)?;
+            let Bootstrap { secret, s3 } = Bootstrap::read(&credentials)?;
+            (secret, s3)
+        }
+    };
     let stream = connect(&args.connect).await?;
     // Grants and leases are small and must not wait for company.
     let _ = stream.set_nodelay(true);
@@ -63,9 +77,13 @@ pub async fn run(args: &ReaderArgs) -> Result<(), ReaderRunError> {
     let runtime = fetching.handle().clone();
     let name = args.name.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()));
     let source = |description: bytes::Bytes| -> Result<Box<dyn Source>, String> {
-        let job = Job::decode(&description).map_err(|error| error.to_string())?;
-        let store = Store::new(&job.s3, runtime.clone());
-        Ok(Box::new(Intake::new(job, store).map_err(|error| error.to_string())?))
+        let mut job = Job::decode(&description).map_err(|error| error.to_string())?;
+        if let Some(keys) = keys.take() {
+            keys.complete(&mut job.s3);
+        }
+        let store = job.store(runtime.clone());
+        let intake = Intake::new(job, store).map_err(|error| error.to_string())?;
+        Ok(Box::new(intake.with_threads(args.threads)))
     };
     let served = serve(stream, &secret, &name, crate::process::figures, source).await;
     fetching.shutdown_background();
@@ -75,7 +93,8 @@ pub async fn run(args: &ReaderArgs) -> Result<(), ReaderRunError> {
 async fn connect(address: &str) -> Result<TcpStream, ReaderRunError> {
     let mut attempt = 1;
     loop {
-        match TcpStream::connect(address).await {
+        let connected = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
+        match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => return Ok(stream),
             Err(source) if attempt == ATTEMPTS => {
                 return Err(ReaderRunError::Connect { address: address.to_owned(), source });

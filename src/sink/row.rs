@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use warcdl_actors::Positive;
-use warcdl_actors::results::names::{IMAGES, POSITIVES};
+use warcdl_actors::results;
+use warcdl_actors::results::names::{IMAGES, List, POSITIVES};
 
 use super::{OutputFormat, store};
 use crate::kind::Kind;
@@ -14,7 +15,7 @@ pub(super) fn layout(
     positive: &Positive,
     kind: Kind,
     format: OutputFormat,
-) -> Result<warcdl_actors::results::Row, serde_json::Error> {
+) -> Result<results::Row, serde_json::Error> {
     let file = match (format, kind) {
         (OutputFormat::Jsonl, Kind::Text) => None,
         (OutputFormat::Jsonl, Kind::Image) => Some(store::path(positive, IMAGES, kind)),
@@ -27,7 +28,7 @@ pub(super) fn layout(
     };
     let line = Row::new(positive, kind, place).line()?;
     let file = file.map(|path| (path, positive.keep.clone()));
-    Ok(warcdl_actors::results::Row { line, file })
+    Ok(results::Row { list: List::Results, line, file })
 }
 
 /// The columns of a positive. Those that Common Crawl's columnar index has bear its names and meanings; what is not
@@ -62,6 +63,8 @@ struct Row<'a> {
 enum Content<'a> {
     Text {
         title: Option<&'a str>,
+        author: Option<&'a str>,
+        published: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<Cow<'a, str>>,
     },
@@ -90,6 +93,8 @@ impl<'a> Row<'a> {
         let content = match (kind, place) {
             (Kind::Text, place) => Content::Text {
                 title: known(&meta.title),
+                author: known(&meta.author),
+                published: known(&meta.published),
                 text: matches!(place, Place::Inline).then(|| String::from_utf8_lossy(keep)),
             },
             (Kind::Image, place) => Content::Image {

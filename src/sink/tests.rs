@@ -1,6 +1,7 @@
 //! Folders of results, read back.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -8,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use warcdl_actors::{Meta, Position, Positive, RecordKey, Sink};
+use warcdl_actors::{Exclusion, Listed, Lost, Meta, Position, Positive, RecordKey, Sink};
 
 use super::{FolderLock, OpenError, OpenFolder, OutputFormat, OutputSettings, SUMMARY, write_whole};
 use crate::kind::Kind;
@@ -29,10 +30,30 @@ fn settings(folder: &Path, format: OutputFormat) -> OutputSettings {
     }
 }
 
-/// A folder of a run with these settings, which are all that it is known by.
+/// Settings are all that a run is known by.
+fn identity(settings: &OutputSettings) -> BTreeMap<String, String> {
+    [("format".to_owned(), format!("{:?}", settings.format))].into()
+}
+
+/// A folder of a run with these settings. It is checked before, which must say the same and leave the folder as it is; but a
+/// lock may go unseen.
 fn open(settings: &OutputSettings, kind: Kind) -> Result<(Box<dyn Sink>, FolderLock), OpenError> {
-    let identity = [("format".to_owned(), format!("{:?}", settings.format))].into();
-    super::open(settings, kind, identity).map(|OpenFolder { sink, lock, .. }| (sink, lock))
+    let look = || settings.path.is_dir().then(|| contents(&settings.path));
+    let before = look();
+    let checked = super::check(settings, identity(settings));
+    assert_eq!(look(), before);
+    let opened = super::open(settings, kind, identity(settings));
+    let said = |error: Option<&OpenError>| error.map(ToString::to_string);
+    if !matches!(opened, Err(OpenError::InUse { .. })) {
+        assert_eq!(said(checked.as_ref().err()), said(opened.as_ref().err()));
+    }
+    opened.map(|OpenFolder { sink, lock, .. }| (sink, lock))
+}
+
+/// All files in a folder with what is in them.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let read = |name: String| (name.clone(), fs::read(folder.join(name)).unwrap());
+    listing(folder).into_iter().map(read).collect()
 }
 
 fn positive(offset: u64, keep: &'static [u8]) -> Positive {
@@ -51,6 +72,8 @@ fn positive(offset: u64, keep: &'static [u8]) -> Positive {
             warc_record_length: 1234,
             image_size: (0, 0),
             title: "A title".to_owned(),
+            author: "A. Author".to_owned(),
+            published: String::new(),
         },
         keep: Bytes::from_static(keep),
         score: 0.75,
@@ -121,6 +144,8 @@ fn a_line_has_the_columns_of_common_crawl() {
         "score": 0.75,
         "label": "spam",
         "title": "A title",
+        "author": "A. Author",
+        "published": null,
         "text": "zeilen\n\"ü\"",
     });
     assert_eq!(rows(folder.path().join("part-00000.jsonl")), [expected]);
@@ -203,6 +228,26 @@ fn a_file_for_each_positive_and_an_index() {
     check(Kind::Image, b"<script>", ".bin", "image_height");
 }
 
+fn listed(offset: u64) -> Listed {
+    let at = Position { offset, ordinal: 1 };
+    let lost = Lost { at, length: 9, reason: Exclusion::CorruptMember };
+    Listed { warc_filename: "crawl/a.warc.gz".into(), lost }
+}
+
+#[test]
+fn a_place_is_a_line_of_its_own() {
+    let folder = folder();
+    let (mut sink, _lock) = open(&settings(folder.path(), OutputFormat::Jsonl), Kind::Text).unwrap();
+    sink.list(&listed(5)).unwrap();
+    sink.finish(&[]).unwrap();
+    assert_eq!(
+        fs::read_to_string(folder.path().join("quarantine.jsonl")).unwrap(),
+        "{\"warc_filename\":\"crawl/a.warc.gz\",\"warc_record_offset\":5,\"warc_record_ordinal\":1,\"length\":9,\
+         \"reason\":\"corrupt_member\"}\n"
+    );
+    assert_eq!(listing(folder.path()), [".warcdl", "journal", "quarantine.jsonl"]);
+}
+
 #[test]
 fn an_earlier_runs_results_are_removed_only_on_demand() {
     for (format, kind) in [(OutputFormat::Jsonl, Kind::Image), (OutputFormat::Files, Kind::Text)] {
@@ -210,8 +255,10 @@ fn an_earlier_runs_results_are_removed_only_on_demand() {
         let fresh = settings(folder.path(), format);
         let (mut sink, lock) = open(&fresh, kind).unwrap();
         sink.put(&positive(1, PNG)).unwrap();
+        sink.list(&listed(5)).unwrap();
         sink.commit(&[]).unwrap();
         sink.put(&positive(2, PNG)).unwrap();
+        sink.list(&listed(6)).unwrap();
         drop(sink);
         write_whole(&folder.path().join(SUMMARY), b"{}").unwrap();
         let before = listing(folder.path());
@@ -222,6 +269,8 @@ fn an_earlier_runs_results_are_removed_only_on_demand() {
         drop(lock);
         let other = super::open(&fresh, kind, [("format".to_owned(), "other".to_owned())].into());
         let error = other.err().unwrap().to_string();
+        let checked = super::check(&fresh, [("format".to_owned(), "other".to_owned())].into());
+        assert_eq!(checked.unwrap_err().to_string(), error);
         assert!(error.contains("format was") && error.contains("output.overwrite = true"), "{error}");
         assert_eq!(listing(folder.path()), before);
         // A run of the same settings goes on with them.
@@ -229,8 +278,14 @@ fn an_earlier_runs_results_are_removed_only_on_demand() {
             super::open(&fresh, kind, [("format".to_owned(), format!("{format:?}"))].into()).unwrap();
         assert_eq!((recovered.resumed, recovered.rows), (true, 1), "what was not committed is not there");
         sink.put(&positive(2, PNG)).unwrap();
+        sink.list(&listed(7)).unwrap();
         sink.finish(&[]).unwrap();
         drop((sink, lock));
+        let places: Vec<_> = rows(folder.path().join("quarantine.jsonl"))
+            .into_iter()
+            .map(|row| row["warc_record_offset"].clone())
+            .collect();
+        assert_eq!(places, [5, 7]);
         let lines = if format == OutputFormat::Files { "index.jsonl" } else { "part-00000.jsonl" };
         assert_eq!(rows(folder.path().join(lines)).len(), 2);
         let again = OutputSettings { overwrite: true, ..fresh };
@@ -238,6 +293,27 @@ fn an_earlier_runs_results_are_removed_only_on_demand() {
         assert_eq!(listing(folder.path()), [".warcdl", "journal"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
+}
+
+#[test]
+fn a_copy_without_its_mark_is_refused_with_the_reason() {
+    let folder = folder();
+    let mut settings = settings(folder.path(), OutputFormat::Jsonl);
+    drop(open(&settings, Kind::Text).unwrap());
+    let mark = folder.path().join(".warcdl");
+    fs::remove_file(&mark).unwrap();
+    for overwrite in [false, true] {
+        settings.overwrite = overwrite;
+        let error = open(&settings, Kind::Text).err().unwrap().to_string();
+        assert!(
+            error.contains("has a journal but no .warcdl") && error.contains("copy .warcdl too"),
+            "{error}"
+        );
+        assert_eq!(listing(folder.path()), ["journal"]);
+    }
+    fs::write(&mark, "").unwrap();
+    settings.overwrite = false;
+    drop(open(&settings, Kind::Text).unwrap());
 }
 
 #[test]
@@ -288,10 +364,27 @@ fn a_folder_that_cannot_be_is_named() {
     let folder = folder();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    let error = open(&settings(&file, OutputFormat::Jsonl), Kind::Text).err().unwrap().to_string();
-    assert!(error.starts_with("cannot write ") && error.contains("file"), "{error}");
-    let error = open(&settings(Path::new(""), OutputFormat::Jsonl), Kind::Text).err().unwrap().to_string();
-    assert!(error.contains("output.path is not set"), "{error}");
+    let said =
+        |path: &Path| open(&settings(path, OutputFormat::Jsonl), Kind::Text).err().unwrap().to_string();
+    for path in [file.clone(), file.join("results"), file.join("a/b")] {
+        let expected = format!(
+            "output.path = \"{}\" must be a folder, and {} is a file: name another",
+            path.display(),
+            file.display()
+        );
+        assert_eq!(said(&path), expected);
+    }
+    assert!(said(Path::new("")).contains("output.path is not set"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_the_system_says_of_a_folder_comes_with_the_key_and_the_cure() {
+    let folder = folder();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+    let error = open(&settings(&link, OutputFormat::Jsonl), Kind::Text).err().unwrap().to_string();
+    assert!(error.starts_with("output.path = \"") && error.contains("name a folder that"), "{error}");
 }
 
 #[test]

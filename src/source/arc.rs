@@ -6,7 +6,8 @@
 //! version 2   URL IP-address date content-type result-code checksum location offset filename length
 //! ```
 //!
-//! The first record, `filedesc://…`, describes the file. Dates have 14 digits (`yyyymmddhhmmss`).
+//! The first record, `filedesc://…`, describes the file. Dates have 14 digits (`yyyymmddhhmmss`). Writers were careless: in
+//! the first line anything may stand but the length, dates have fractions, and a length that was not known is -1 or a dash.
 
 use memchr::memchr;
 use warcdl_actors::Meta;
@@ -15,6 +16,8 @@ use super::WarcType;
 
 /// Longest line that is taken for a record's, in bytes: URLs were stored as they came.
 pub(super) const MAX_LINE: usize = 16 << 10;
+/// How a line begins that describes the file.
+const FILEDESC: &[u8] = b"filedesc://";
 /// Longest name of a scheme before the colon of a URL.
 const MAX_SCHEME: usize = 12;
 
@@ -23,8 +26,8 @@ const MAX_SCHEME: usize = 12;
 pub(super) struct Line {
     /// Bytes of the line, its end included.
     pub(super) length: usize,
-    /// Bytes of what follows.
-    pub(super) block: u64,
+    /// Bytes of what follows, if the line says.
+    pub(super) block: Option<u64>,
     pub(super) warc_type: WarcType,
     pub(super) meta: Meta,
 }
@@ -45,31 +48,35 @@ impl Line {
         let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
         // From the right: a URL may hold spaces.
         let fields: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-        let digits = |field: &[u8]| !field.is_empty() && field.iter().all(u8::is_ascii_digit);
-        let is_date = |field: &[u8]| field.len() == 14 && digits(field);
+        let is_number = |field: &[u8]| !field.is_empty() && field.iter().all(u8::is_ascii_digit);
+        let is_date = |field: &[u8]| (14..=18).contains(&field.len()) && is_number(field);
         let date = [3, 8].iter().filter_map(|back| fields.len().checked_sub(*back)).find(|&at| {
             // The URL and the address of the server stand before it.
             at >= 2 && is_date(fields[at])
-        })?;
-        let length = fields.last().filter(|field| digits(field))?;
-        let block = str::from_utf8(length).ok()?.parse().ok()?;
-        let url = String::from_utf8_lossy(&fields[..date - 1].join(&b' ')).into_owned();
+        });
+        let is_about_file = line.starts_with(FILEDESC);
+        let length = fields.last().copied().unwrap_or_default();
+        if date.is_none() && !is_about_file {
+            return None;
+        }
+        let block = str::from_utf8(length).ok().filter(|_| is_number(length)).and_then(|n| n.parse().ok());
+        if block.is_none() && ![&b"-1"[..], b"-"].contains(&length) && !is_about_file {
+            return None;
+        }
+        let url = fields[..date.map_or(1, |date| date - 1)].join(&b' ');
+        let url = String::from_utf8_lossy(&url).into_owned();
         let warc_type = match url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
             Some("http" | "https") => WarcType::Response,
             Some("filedesc") => WarcType::Warcinfo,
             // What a name server answered, say: no HTTP.
             _ => WarcType::Resource,
         };
-        let date = String::from_utf8_lossy(fields[date]);
-        let fetch_time = format!(
-            "{}-{}-{}T{}:{}:{}Z",
-            &date[..4],
-            &date[4..6],
-            &date[6..8],
-            &date[8..10],
-            &date[10..12],
-            &date[12..]
-        );
+        let fetch_time = date.map_or_else(String::new, |date| {
+            let date = String::from_utf8_lossy(fields[date]);
+            let [day, time] = [&date[..8], &date[8..14]];
+            let (year, month, day) = (&day[..4], &day[4..6], &day[6..]);
+            format!("{year}-{month}-{day}T{}:{}:{}Z", &time[..2], &time[2..4], &time[4..])
+        });
         let meta = Meta { url, fetch_time, ..Meta::default() };
         Some(Line { length: end + 1, block, warc_type, meta })
     }
@@ -81,7 +88,7 @@ mod tests {
 
     #[test]
     fn lines_of_both_versions() {
-        let check = |line: &str, expected: Option<(&str, &str, u64, WarcType)>| {
+        let check = |line: &str, expected: Option<(&str, &str, Option<u64>, WarcType)>| {
             let parsed = Line::parse(line.as_bytes());
             let told = parsed
                 .as_ref()
@@ -92,24 +99,40 @@ mod tests {
         let time = "1997-03-05T12:34:56Z";
         check(
             "http://a.b/c 1.2.3.4 19970305123456 text/html 42\nHTTP/1.0 200",
-            Some(("http://a.b/c", time, 42, WarcType::Response)),
+            Some(("http://a.b/c", time, Some(42), WarcType::Response)),
         );
         check(
             "filedesc://x.arc.gz 0.0.0.0 19970305123456 text/plain 77\r\n",
-            Some(("filedesc://x.arc.gz", time, 77, WarcType::Warcinfo)),
+            Some(("filedesc://x.arc.gz", time, Some(77), WarcType::Warcinfo)),
         );
-        check("dns:a.b 1.2.3.4 19970305123456 text/dns 5\n", Some(("dns:a.b", time, 5, WarcType::Resource)));
+        check(
+            "dns:a.b 1.2.3.4 19970305123456 text/dns 5\n",
+            Some(("dns:a.b", time, Some(5), WarcType::Resource)),
+        );
         check(
             "https://a.b/ 1.2.3.4 19970305123456 text/html 200 a1b2 - 1234 x.arc 42\n",
-            Some(("https://a.b/", time, 42, WarcType::Response)),
+            Some(("https://a.b/", time, Some(42), WarcType::Response)),
         );
         check(
             "http://a.b/c d 1.2.3.4 19970305123456 text/html 42\n",
-            Some(("http://a.b/c d", time, 42, WarcType::Response)),
+            Some(("http://a.b/c d", time, Some(42), WarcType::Response)),
         );
         check("http://a.b/c 1.2.3.4 19970305123456 text/html 42", None);
         check("http://a.b/c 1.2.3.4 19970305 text/html 42\n", None);
-        check("http://a.b/c 1.2.3.4 19970305123456 text/html -1\n", None);
+        for length in ["-1", "-"] {
+            let line = format!("http://a.b/c 1.2.3.4 19970305123456 text/html {length}\n");
+            check(&line, Some(("http://a.b/c", time, None, WarcType::Response)));
+        }
+        check(
+            "http://a.b/c 1.2.3.4 199703051234561234 text/html 42\n",
+            Some(("http://a.b/c", time, Some(42), WarcType::Response)),
+        );
+        check("http://a.b/c 1.2.3.4 19970305123456 text/html none\n", None);
+        check("filedesc:// - - - 76\n", Some(("filedesc://", "", Some(76), WarcType::Warcinfo)));
+        check(
+            "filedesc://a|\\b c yesterday x one\r\n",
+            Some(("filedesc://a|\\b", "", None, WarcType::Warcinfo)),
+        );
         check("19970305123456 text/html 42\n", None);
         check("http: 19970305123456 text/html 42\n", None);
         check("WARC/1.0\r\nContent-Length: 1\r\n", None);

@@ -4,56 +4,29 @@
 
 use std::io::{self, Read};
 
-use memchr::memmem;
-use thiserror::Error;
 use warcdl_actors::{Exclusion, Meta, Position};
 
 use super::arc;
-use super::body;
 use super::http::{Headers, section_len};
 use super::member::{Boundary, End, Members};
 use super::response::PLAIN_TEXT;
 use super::{RecordSettings, RecordType, Response, WarcType};
 use crate::kind::Kind;
+pub use entry::{Entry, ReadError};
 use header::WarcHeaders;
+pub(super) use recovery::{is_padding, opens_record};
+use recovery::{record_start, undecided, warc_start};
+use taken::{Seen, Taken, Wanted};
 
+mod entry;
 mod header;
+mod recovery;
+mod taken;
 
 /// Longest header section, of WARC and of HTTP.
 const MAX_HEADERS: usize = 256 << 10;
-/// Length of a line break and `WARC/1.`, which tell a record's start from a text about it.
-const RECORD_START: usize = 8;
-
-/// The stored file cannot be read on.
-#[derive(Debug, Error)]
-#[error("cannot read {name} at byte {offset}: {source}")]
-pub struct ReadError {
-    /// The archive.
-    pub name: String,
-    /// Where in the stored file.
-    pub offset: u64,
-    /// What the source reports.
-    pub source: io::Error,
-}
-
-/// One record, or one damaged piece.
-#[derive(Debug)]
-pub struct Entry {
-    /// Where it starts.
-    pub at: Position,
-    /// Where reading resumes behind it.
-    pub next: Position,
-    /// Bytes of the stored file read so far, absolute.
-    pub bytes_read: u64,
-    /// Target URI of a `response`; else empty.
-    pub url: String,
-    /// Its type; `None` if no WARC header could be read.
-    pub warc_type: Option<WarcType>,
-    /// HTTP status of a `response`, whether it is taken or not; `None` if no HTTP headers could be read.
-    pub http_status: Option<u16>,
-    /// The response, or why there is none.
-    pub content: Result<Response, Exclusion>,
-}
+/// Bytes of a block of no interest that are kept even if it is the first of its member, and so in general the only one.
+const KEPT_ALWAYS: u64 = 4 << 10;
 
 /// Reads an archive from a position.
 pub struct ArchiveReader {
@@ -64,36 +37,13 @@ pub struct ArchiveReader {
     /// Records to pass before the first entry.
     skip: u32,
     start: u64,
+    /// Bytes of the stored file, if known.
+    size: Option<u64>,
     /// Nothing is made of the record at hand.
     passing_over: bool,
     taken: Taken,
     seen: Seen,
 }
-
-/// Which responses are taken.
-struct Taken {
-    settings: RecordSettings,
-    content_types: Vec<String>,
-}
-
-/// What the headers of the record at hand tell, whatever becomes of it.
-#[derive(Default)]
-struct Seen {
-    url: String,
-    warc_type: Option<WarcType>,
-    http_status: Option<u16>,
-    /// In lower case; one buffer for all records.
-    mime: String,
-}
-
-/// A record that passed the checks of its headers; its body comes next.
-struct Wanted {
-    body: u64,
-    chunked: bool,
-    codings: Vec<Vec<u8>>,
-    response: Response,
-}
-
 impl ArchiveReader {
     /// Reads `input`, which stands at byte `start.offset` of the stored file `name`.
     pub fn new(
@@ -116,6 +66,7 @@ impl ArchiveReader {
             ordinal: 0,
             skip: start.ordinal,
             start: start.offset,
+            size: None,
             passing_over: false,
             taken: Taken { settings: settings.clone(), content_types },
             seen: Seen::default(),
@@ -133,14 +84,21 @@ impl ArchiveReader {
         if self.members.is_plain() { self.bytes_read() - self.start } else { self.members.bytes_inflated() }
     }
 
-    /// The same with a way to open the head of the file, which holds the dictionary of some archives of zstd frames; it
-    /// is taken only for those, and only where reading starts behind the head.
+    /// The same with a way to open the head of the file, which tells its format, and holds the dictionary of some archives of
+    /// zstd frames. It is taken only where reading starts behind the head, and not at a member of gzip.
     #[must_use]
     pub fn with_head(
         mut self,
         open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
     ) -> Self {
         self.members.set_head(Box::new(open));
+        self
+    }
+
+    /// The same of a stored file of so many bytes, which then must all be there, and which no record outgrows; 0 if not known.
+    #[must_use]
+    pub fn sized(mut self, size: u64) -> Self {
+        self.size = Some(size).filter(|&size| size > 0);
         self
     }
 
@@ -188,7 +146,7 @@ impl ArchiveReader {
                 self.ordinal = 0;
                 match self.members.open_next()? {
                     Boundary::Member => at = self.position(),
-                    Boundary::End => return Ok(None),
+                    Boundary::End => return self.end(),
                     Boundary::Garbage => break Err(Exclusion::Garbage),
                     Boundary::Truncated => break Err(Exclusion::Truncated),
                 }
@@ -217,10 +175,38 @@ impl ArchiveReader {
         Ok(Some(entry))
     }
 
+    /// The end of the file: whether all of it was read.
+    fn end(&self) -> io::Result<Option<Entry>> {
+        let read = self.members.bytes_read();
+        match self.size {
+            Some(size) if size != read => {
+                let text = format!("it ends there, and has {size} bytes in the listing");
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, text))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Bytes of an uncompressed archive behind the next `passed` ones.
+    fn rest(&self, passed: usize) -> u64 {
+        self.size.map_or(u64::MAX, |size| size.saturating_sub(self.members.offset() + passed as u64))
+    }
+
+    /// A record that claims more bytes than an uncompressed archive has left: the next one is sought behind its headers. If
+    /// there is none, the archive ends in it.
+    fn overlong(&mut self, headers: usize) -> io::Result<Result<Response, Exclusion>> {
+        self.members.consume(headers);
+        let found = self.resync(Exclusion::BadLength)?;
+        Ok(if self.members.is_open() { found } else { Err(Exclusion::Truncated) })
+    }
+
     /// Reads the record at hand and goes to the start of the next one.
     fn record(&mut self) -> io::Result<Result<Response, Exclusion>> {
         if !self.members.opens_record()? {
-            return self.resync(Exclusion::NoRecordHeaders);
+            // Behind a record it is no record that lacks its headers.
+            let Position { offset, ordinal } = self.position();
+            let behind = ordinal > 0 || self.members.is_plain() && offset > 0;
+            return self.resync(if behind { Exclusion::Garbage } else { Exclusion::NoRecordHeaders });
         }
         let headers = match arc::Line::parse(self.members.bytes()) {
             Some(line) => WarcHeaders::from(line),
@@ -228,7 +214,12 @@ impl ArchiveReader {
                 let Some(length) = self.section(MAX_HEADERS)? else {
                     return self.resync(Exclusion::NoRecordHeaders);
                 };
-                WarcHeaders::parse(&self.members.bytes()[..length], length)
+                let section = &self.members.bytes()[..length];
+                if warc_start(section).is_some() {
+                    // Cut off in its headers; what follows is the next record's.
+                    return self.resync(Exclusion::NoRecordHeaders);
+                }
+                WarcHeaders::parse(section, length)
             }
         };
         let is_response = headers.warc_type == WarcType::Response;
@@ -243,9 +234,16 @@ impl ArchiveReader {
             self.members.consume(headers.length);
             return self.rest_of_member(headers.meta);
         };
+        if self.members.is_plain() && block > self.rest(headers.length) {
+            return self.overlong(headers.length);
+        }
         self.members.consume(headers.length);
         if !self.taken.settings.types.iter().any(|taken| taken.warc_type() == headers.warc_type) {
-            return self.discard(block, Exclusion::WrongWarcType);
+            let reason = match headers.warc_type {
+                WarcType::Revisit => Exclusion::Revisit,
+                _ => Exclusion::WrongWarcType,
+            };
+            return self.discard(block, reason);
         }
         if self.passing_over {
             return self.discard(block, Exclusion::Quarantined);
@@ -268,6 +266,9 @@ impl ArchiveReader {
         let wanted = match http {
             Some(length) if length as u64 <= block => {
                 let section = &self.members.bytes()[..length];
+                if warc_start(section).is_some() {
+                    return self.resync(Exclusion::BadLength);
+                }
                 self.taken.check_http(section, block - length as u64, headers.meta, &mut self.seen)
             }
             _ => Err(Exclusion::NoHttpHeaders),
@@ -285,20 +286,29 @@ impl ArchiveReader {
     fn rest_of_member(&mut self, meta: Meta) -> io::Result<Result<Response, Exclusion>> {
         let cap = self.cap().saturating_add(MAX_HEADERS);
         let mut block = Vec::new();
-        while self.members.ensure(1)? {
+        loop {
             let bytes = self.members.bytes();
-            // A record's start may straddle two pieces.
-            let searched = block.len().saturating_sub(RECORD_START);
-            block.extend_from_slice(bytes);
-            if block.len() > cap || record_start(&block[searched..]).is_some() {
+            if block.len() + bytes.len() > cap || record_start(bytes).is_some() {
                 return self.resync(Exclusion::BadLength);
             }
-            self.members.consume(self.members.bytes().len());
+            let passed = bytes.len() - undecided(bytes);
+            block.extend_from_slice(&bytes[..passed]);
+            self.members.consume(passed);
+            if !self.members.more()? && self.members.ended().is_some() {
+                break;
+            }
         }
+        block.extend_from_slice(self.members.bytes());
         if self.members.ended() != Some(End::Whole) {
             return Ok(Err(self.damage()?));
         }
         self.members.close();
+        if !self.taken.settings.types.iter().any(|taken| taken.warc_type() == WarcType::Response) {
+            return Ok(Err(Exclusion::WrongWarcType));
+        }
+        if self.passing_over {
+            return Ok(Err(Exclusion::Quarantined));
+        }
         let trimmed = block.strip_suffix(b"\r\n\r\n").or_else(|| block.strip_suffix(b"\n\n"));
         block.truncate(trimmed.map_or(block.len(), <[u8]>::len));
         let section = section_len(&block, 0).unwrap_or(block.len());
@@ -342,10 +352,16 @@ impl ArchiveReader {
 
     fn discard<T>(&mut self, count: u64, reason: Exclusion) -> io::Result<Result<T, Exclusion>> {
         let mut block = Vec::new();
-        let keep = self.members.is_plain() && count <= self.cap() as u64;
+        // Where other records may follow, to go back to if the length covers them.
+        let cap = self.cap();
+        let may_lie = count <= KEPT_ALWAYS || count > cap as u64;
+        let mut keep = self.members.is_plain() || self.ordinal > 0 || may_lie;
         let whole = self.pass(count, |piece| {
+            keep &= block.len() + piece.len() <= cap;
             if keep {
                 block.extend_from_slice(piece);
+            } else {
+                block = Vec::new();
             }
         })?;
         self.finish(whole, &mut block, Err(reason))
@@ -365,200 +381,6 @@ impl ArchiveReader {
         }
         Ok(true)
     }
-
-    /// Behind a block: checks that a record or the end of the member follows. In an uncompressed archive a length that
-    /// is too long covers the records behind, which are then sought in the block.
-    fn finish<T>(
-        &mut self,
-        whole: bool,
-        block: &mut Vec<u8>,
-        content: Result<T, Exclusion>,
-    ) -> io::Result<Result<T, Exclusion>> {
-        if !whole {
-            return if self.back_into(block) {
-                Ok(Err(Exclusion::BadLength))
-            } else {
-                self.lost(Exclusion::BadLength)
-            };
-        }
-        let passed = self.skip_padding()?;
-        block.extend_from_slice(&passed);
-        if !self.members.ensure(5)? && self.members.bytes().is_empty() {
-            return match self.members.ended() {
-                Some(End::Whole) | None => {
-                    self.members.close();
-                    Ok(content)
-                }
-                Some(_) => Ok(Err(self.damage()?)),
-            };
-        }
-        if !self.members.opens_record()? {
-            if self.back_into(block) {
-                return Ok(Err(Exclusion::BadLength));
-            }
-            return self.resync(Exclusion::BadLength);
-        }
-        self.ordinal += 1;
-        Ok(content)
-    }
-
-    /// Goes back to the record that starts inside the block just passed, if one does.
-    fn back_into(&mut self, block: &[u8]) -> bool {
-        let padding = block.iter().rev().take_while(|byte| b"\r\n\0".contains(byte)).count();
-        if !self.members.is_plain() || padding > MAX_HEADERS {
-            return false;
-        }
-        record_start(block).is_some_and(|start| self.members.back(&block[start..]))
-    }
-
-    /// The member ended inside the record.
-    fn lost<T>(&mut self, whole_member: Exclusion) -> io::Result<Result<T, Exclusion>> {
-        match self.members.ended() {
-            // An uncompressed archive has no other end than that of the file.
-            Some(End::Whole) if self.members.is_plain() && whole_member == Exclusion::BadLength => {
-                self.members.close();
-                Ok(Err(Exclusion::Truncated))
-            }
-            Some(End::Whole) | None => {
-                self.members.close();
-                Ok(Err(whole_member))
-            }
-            Some(_) => Ok(Err(self.damage()?)),
-        }
-    }
-
-    /// Leaves a damaged member for the next one that holds a record.
-    fn damage(&mut self) -> io::Result<Exclusion> {
-        let reason = match self.members.ended() {
-            Some(End::BadCrc) => Exclusion::BadCrc,
-            Some(End::Truncated) => Exclusion::Truncated,
-            _ => Exclusion::CorruptMember,
-        };
-        self.ordinal = 0;
-        self.members.recover()?;
-        Ok(reason)
-    }
-
-    /// Goes to the next line of the member that starts a record, else to the member's end.
-    fn resync<T>(&mut self, reason: Exclusion) -> io::Result<Result<T, Exclusion>> {
-        loop {
-            if let Some(found) = record_start(self.members.bytes()) {
-                self.members.consume(found);
-                self.ordinal += 1;
-                return Ok(Err(reason));
-            }
-            let keep = self.members.bytes().len().min(RECORD_START);
-            self.members.consume(self.members.bytes().len() - keep);
-            if !self.members.more()? && self.members.ended().is_some() && self.members.bytes().len() == keep {
-                self.members.consume(keep);
-                return self.lost(reason);
-            }
-        }
-    }
-
-    /// Passes the line breaks behind a record, and zeros that pad a file; returns them for an uncompressed archive.
-    fn skip_padding(&mut self) -> io::Result<Vec<u8>> {
-        let mut passed = Vec::new();
-        loop {
-            let bytes = self.members.bytes();
-            let count = bytes.iter().position(|byte| !b"\r\n\0".contains(byte)).unwrap_or(bytes.len());
-            let more = count == bytes.len();
-            if self.members.is_plain() && passed.len() <= MAX_HEADERS {
-                passed.extend_from_slice(&bytes[..count]);
-            }
-            self.members.consume(count);
-            if !more || !self.members.ensure(1)? {
-                return Ok(passed);
-            }
-        }
-    }
-}
-
-impl Taken {
-    /// Whether the response with this section of HTTP headers and so long a body is taken.
-    fn check_http(
-        &self,
-        section: &[u8],
-        body: u64,
-        meta: Meta,
-        seen: &mut Seen,
-    ) -> Result<Wanted, Exclusion> {
-        let headers = Headers::parse(section).ok_or(Exclusion::NoHttpHeaders)?;
-        seen.http_status = Some(headers.status);
-        if !self.settings.http_status.is_empty() && !self.settings.http_status.contains(&headers.status) {
-            seen.note_mime(headers.mime());
-            return Err(Exclusion::HttpStatus);
-        }
-        self.check(&headers, body, meta, seen)
-    }
-
-    /// Whether what has these headers and is so long is taken.
-    fn check(
-        &self,
-        headers: &Headers<'_>,
-        body: u64,
-        mut meta: Meta,
-        seen: &mut Seen,
-    ) -> Result<Wanted, Exclusion> {
-        let mime = headers.mime();
-        seen.note_mime(mime);
-        if !self.content_types.iter().any(|taken| taken.as_bytes().eq_ignore_ascii_case(mime)) {
-            return Err(Exclusion::WrongContentType);
-        }
-        if body < self.settings.min_body_bytes {
-            return Err(Exclusion::BodyTooShort);
-        }
-        if body > self.settings.max_body_bytes {
-            return Err(Exclusion::BodyTooLong);
-        }
-        meta.fetch_status = headers.status;
-        meta.content_mime_type.clone_from(&seen.mime);
-        Ok(Wanted {
-            body,
-            chunked: headers.chunked,
-            codings: headers.codings.iter().map(|coding| coding.to_vec()).collect(),
-            response: Response { meta, http_charset: text(headers.charset()), body: Vec::new() },
-        })
-    }
-}
-
-impl Seen {
-    fn note_mime(&mut self, mime: &[u8]) {
-        self.mime.push_str(&String::from_utf8_lossy(mime));
-        self.mime.make_ascii_lowercase();
-    }
-
-    fn clear(&mut self) {
-        self.url.clear();
-        self.mime.clear();
-        (self.warc_type, self.http_status) = (None, None);
-    }
-}
-
-impl Wanted {
-    fn decode(mut self, body: Vec<u8>, cap: usize) -> Result<Response, Exclusion> {
-        let decoded = body::decode(body, self.chunked, &self.codings, cap);
-        self.response.body = decoded.map_err(|body::TooLong| Exclusion::BodyTooLong)?;
-        Ok(self.response)
-    }
-}
-
-/// Where in `bytes` a line starts that opens a record.
-fn record_start(bytes: &[u8]) -> Option<usize> {
-    let versioned = |at: &usize| matches!(bytes.get(at + 6..at + RECORD_START), Some([version, b'.']) if version.is_ascii_digit());
-    let upper = memmem::find_iter(bytes, b"\nWARC/").find(versioned);
-    let lower = memmem::find_iter(&bytes[..upper.unwrap_or(bytes.len())], b"\nwarc/").find(versioned);
-    lower.or(upper).map(|at| at + 1)
-}
-
-/// Whether a record starts here. Some writers put all that is not case-sensitive into lower case, the version too.
-pub(super) fn opens_record(bytes: &[u8]) -> bool {
-    bytes.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"WARC/"))
-}
-
-/// Whether only zeros stand here, with which some tools pad a file.
-pub(super) fn is_padding(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == 0)
 }
 
 fn text(value: &[u8]) -> String {

@@ -1,14 +1,20 @@
 //! Undoing the transfer and content codings of an HTTP body, leniently and never past a cap.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use memchr::memchr;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use super::member::gzip_header_len;
+use super::member::{WINDOW_LOG_MAX, gzip_header_len};
 
 /// More stacked codings than servers ever apply.
 const MAX_CODINGS: usize = 4;
+
+/// First bits of a stream in the format for windows of up to 1 GiB, which the decoder takes too. Of HTTP's format they are no
+/// window (RFC 7932, section 9.1).
+const BROTLI_LARGE_WINDOW: u8 = 0x11;
+/// Windows of zstd up to 8 MiB are what servers may use (RFC 9659).
+const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// The decoded body is longer than the cap.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,9 +40,11 @@ pub(super) fn decode(
                     body.len() > 2 && body[0] & 15 == 8 && u16::from_be_bytes([body[0], body[1]]) % 31 == 0;
                 Some(inflate(&body, zlib, cap))
             }
-            b"br" => Some(read(brotli::Decompressor::new(body.as_slice(), 64 << 10), cap)),
+            b"br" if body.first().is_some_and(|first| first & 0x7f != BROTLI_LARGE_WINDOW) => {
+                Some(read(brotli::Decompressor::new(body.as_slice(), 64 << 10), cap))
+            }
             b"zstd" if body.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) => {
-                zstd::stream::read::Decoder::new(body.as_slice()).ok().map(|decoder| read(decoder, cap))
+                zstd_decoder(&body, cap).ok().map(|decoder| read(decoder, cap))
             }
             _ => None,
         };
@@ -89,6 +97,14 @@ fn inflate(data: &[u8], zlib: bool, cap: usize) -> Result<Vec<u8>, TooLong> {
             return Ok(plain);
         }
     }
+}
+
+/// With no window that is larger than what servers may use, and than the cap.
+fn zstd_decoder(body: &[u8], cap: usize) -> io::Result<impl Read> {
+    let mut decoder = zstd::stream::read::Decoder::new(body)?;
+    let of_cap = usize::BITS - cap.leading_zeros();
+    decoder.window_log_max(of_cap.clamp(ZSTD_WINDOW_LOG, WINDOW_LOG_MAX))?;
+    Ok(decoder)
 }
 
 fn read(decoder: impl Read, cap: usize) -> Result<Vec<u8>, TooLong> {
@@ -160,6 +176,21 @@ mod tests {
         check(&chunked, true, &["gzip"], b"page");
         for coding in ["gzip", "deflate", "zstd", "utf-8", "identity", ""] {
             check(b"<p>page", false, &[coding], b"<p>page");
+        }
+    }
+
+    #[test]
+    fn windows_that_http_does_not_know_are_not_opened() {
+        let page = [b' '; 500];
+        // A brotli stream for windows of 1 GiB, not compressed: the format, the window, the length.
+        let bits = 0x11 | 30 << 8 | (page.len() as u64 - 1) << 17 | 1 << 33;
+        let large = [&bits.to_le_bytes()[..5], &page, &[3]].concat();
+        check(&large, false, &["br"], &large);
+        for (window_log, opened) in [(23, true), (24, false), (31, false)] {
+            let length = (page.len() as u32) << 3 | 1;
+            let window = [0, (window_log - 10) << 3];
+            let frame = [&[0x28, 0xb5, 0x2f, 0xfd][..], &window, &length.to_le_bytes()[..3], &page].concat();
+            check(&frame, false, &["zstd"], if opened { &page } else { &frame });
         }
     }
 

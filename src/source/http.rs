@@ -12,7 +12,7 @@ pub(super) struct Headers<'a> {
     pub(super) codings: Vec<&'a [u8]>,
 }
 
-/// Length of a header section with its blank line, CRLF or LF.
+/// Length of a header section with its blank line: CRLF, LF, or CRCRLF, which copying in text mode makes.
 pub(super) fn section_len(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(found) = memchr(b'\n', bytes.get(at..)?) {
@@ -20,6 +20,7 @@ pub(super) fn section_len(bytes: &[u8], from: usize) -> Option<usize> {
         match bytes.get(at..)? {
             [b'\n', ..] => return Some(at + 1),
             [b'\r', b'\n', ..] => return Some(at + 2),
+            [b'\r', b'\r', b'\n', ..] => return Some(at + 3),
             _ => {}
         }
     }
@@ -131,6 +132,7 @@ mod tests {
             ("a\r\n\r\nb", Some(5)),
             ("a\n\nb", Some(3)),
             ("a\n\r\nb", Some(4)),
+            ("a\r\r\n\r\r\nb", Some(7)),
             ("a\r\nb", None),
             ("", None),
         ] {

@@ -1,108 +1,168 @@
 //! Which archives a run reads.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::time::SystemTime;
+use std::cmp::Reverse;
+
+use tokio::task::JoinSet;
+use warcdl_actors::Named;
 
 use super::SourceSettings;
-use super::store::{SourceError, Store};
+use super::common_crawl::Sample;
+use super::error::SourceError;
+use super::index;
+use super::store::{Store, is_url};
+
+mod empty;
+pub(super) mod lines;
+mod local;
+mod place;
+
+pub(super) use self::empty::Empty;
+pub(super) use self::place::{Line, Place, check_scheme};
 
 /// A stored archive as the listing saw it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
-    /// Absolute path, or `s3://bucket/key`.
+    /// Absolute path, `s3://bucket/key`, or `https://`.
     pub name: String,
-    /// Bytes as stored.
+    /// Bytes as stored; 0 if not known.
     pub size: u64,
     /// Entity tag of an object; of a file, when it was changed last, in nanoseconds since 1970, if the system tells.
     pub etag: String,
+    /// The records that an index names, which alone are read; `None` for all.
+    pub named: Option<Named>,
 }
 
-/// Every archive of the source, sorted by name, each once.
+/// Archives with servers of which sizes and entity tags are asked for before the run, one by one. Of more, as a whole crawl
+/// has, they are learned when each is opened: a server should not be asked 90,000 questions in a row. Until then such an
+/// archive cannot be cut in two, the progress line knows no total, and a change between two leases goes unnoticed.
+const DESCRIBED: usize = 1000;
+/// How many of these questions are under way at a time.
+const QUESTIONS: usize = 16;
+
+/// What the source has.
+#[derive(Debug)]
+pub struct Listing {
+    /// Every archive, sorted by name, each once; at least one.
+    pub archives: Vec<Archive>,
+    /// Places that have none, each as the error that it would be alone.
+    pub empty: Vec<SourceError>,
+}
+
+/// Every archive of the source, sorted by name, each once. Of places without any it is warned.
 ///
 /// # Errors
 /// A place that cannot be read, or no archive at all.
 pub async fn list(settings: &SourceSettings, store: &Store) -> Result<Vec<Archive>, SourceError> {
-    let mut places = settings.paths.clone();
-    if !settings.list.is_empty() {
-        let failed = |source| SourceError::Path { path: settings.list.clone(), source };
-        let text = fs::read_to_string(&settings.list).map_err(failed)?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        places.extend(lines.map(str::to_owned));
+    let Listing { archives, empty } = find(settings, store).await?;
+    for place in empty {
+        tracing::warn!("{place}");
     }
-    places.extend(settings.s3.buckets.iter().map(|bucket| format!("s3://{bucket}")));
-    let mut archives = Vec::new();
-    for place in &places {
-        match place.strip_prefix("s3://") {
-            Some(bucket) => list_bucket(bucket, settings, store, &mut archives).await?,
-            None => list_path(place, settings, &mut archives)?,
+    Ok(archives)
+}
+
+/// The same, with the places that have no archive.
+///
+/// # Errors
+/// A place that cannot be read, or no archive at all.
+pub async fn find(settings: &SourceSettings, store: &Store) -> Result<Listing, SourceError> {
+    let SourceSettings { paths, list, index, index_base, .. } = settings;
+    let crawl = settings.common_crawl.list();
+    for name in paths.iter().chain(index).chain([list, index_base]).chain(&crawl) {
+        check_scheme(name, true)?;
+    }
+    let (mut places, mut empty) = (Vec::new(), Empty::default());
+    for name in paths {
+        match lines::is_list(name) {
+            true => places.extend(empty.unless_named(name, lines::read(name, store).await?)),
+            false => places.push(Place::given(name)),
         }
     }
-    if archives.is_empty() {
-        let looked_at = if places.is_empty() { "an empty source".to_owned() } else { places.join(", ") };
-        return Err(SourceError::Empty { looked_at, suffixes: settings.suffixes.join(", ") });
+    if !list.is_empty() {
+        places.extend(empty.unless_named(list, lines::read(list, store).await?));
     }
-    archives.sort_unstable();
-    archives.dedup_by(|a, b| a.name == b.name);
+    places.extend(settings.s3.buckets.iter().map(|bucket| Place::given(&format!("s3://{bucket}"))));
+    let mut named = Vec::new();
+    if let Some(list) = crawl {
+        let sample = Sample::parse(&settings.common_crawl.sample).unwrap_or(Sample::Whole);
+        named.extend(sample.of(empty.unless_named(&list, lines::read(&list, store).await?)));
+    }
+    let mut archives = Vec::new();
+    for place in places {
+        let before = archives.len();
+        let listed = match place.name.strip_prefix("s3://") {
+            _ if is_url(&place.name) => {
+                named.push(place);
+                continue;
+            }
+            Some(bucket) => list_bucket(bucket, settings, store, &mut archives).await,
+            None => local::list(&place.name, settings, &mut archives),
+        };
+        listed.map_err(|error| place.told(error))?;
+        if archives.len() == before {
+            empty.searched.push(place);
+        }
+    }
+    archives.extend(describe(named, store).await?.into_iter().map(|(_, archive)| archive));
+    archives.extend(index::read(settings, store, &mut empty).await?);
+    if archives.is_empty() {
+        return Err(empty.all(settings));
+    }
+    Ok(Listing { archives: merged(archives), empty: empty.each(settings) })
+}
+
+/// Each archive once, sorted by name.
+fn merged(mut archives: Vec<Archive>) -> Vec<Archive> {
+    // One that is listed whole comes before itself as an index has it, and wins.
+    archives.sort_unstable_by(|a, b| (&a.name, &a.named).cmp(&(&b.name, &b.named)));
+    archives.dedup_by(|later, kept| {
+        let same = later.name == kept.name;
+        // Two names of one file: what either names is read.
+        if same && let (Some(named), Some(more)) = (&kept.named, &later.named) {
+            let mut extents: Vec<_> = named.clone().into_iter().chain(more.clone()).collect();
+            extents.sort_unstable_by_key(|extent| (extent.offset, Reverse(extent.length)));
+            kept.named = Some(Named::new(extents));
+        }
+        same
+    });
+    archives
+}
+
+/// The archives at these places, beside the name of each: with their sizes and entity tags, unless too many lie with servers.
+pub(super) async fn describe(
+    mut places: Vec<Place>,
+    store: &Store,
+) -> Result<Vec<(String, Archive)>, SourceError> {
+    places.sort_unstable();
+    places.dedup_by(|later, kept| later.name == kept.name);
+    let is_remote = |place: &&Place| is_url(&place.name) || place.name.starts_with("s3://");
+    let too_many = places.iter().filter(is_remote).count() > DESCRIBED;
+    let (mut asked, mut archives) = (JoinSet::new(), Vec::with_capacity(places.len()));
+    for place in places {
+        if too_many && is_remote(&&place) {
+            let name = place.name;
+            let unknown = Archive { name: name.clone(), size: 0, etag: String::new(), named: None };
+            archives.push((name, unknown));
+            continue;
+        }
+        if asked.len() == QUESTIONS
+            && let Some(answer) = asked.join_next().await
+        {
+            archives.push(answer.expect("asking does not panic")?);
+        }
+        let store = store.clone();
+        asked.spawn(async move {
+            let archive = store.describe(&place.name).await.map_err(|error| place.told(error))?;
+            Ok((place.name, archive))
+        });
+    }
+    while let Some(answer) = asked.join_next().await {
+        archives.push(answer.expect("asking does not panic")?);
+    }
     Ok(archives)
 }
 
 fn is_archive(name: &str, settings: &SourceSettings) -> bool {
     settings.suffixes.iter().any(|suffix| name.ends_with(suffix.as_str()))
-}
-
-fn list_path(place: &str, settings: &SourceSettings, archives: &mut Vec<Archive>) -> Result<(), SourceError> {
-    let path = Path::new(place);
-    if path.is_dir() {
-        return list_folder(path, settings, archives);
-    }
-    if path.exists() || !place.contains(['*', '?', '[']) {
-        return add_file(path, archives);
-    }
-    let broken = |reason: String| SourceError::Glob { pattern: place.to_owned(), reason };
-    for found in glob::glob(place).map_err(|error| broken(error.to_string()))? {
-        let found = found.map_err(|error| broken(error.to_string()))?;
-        if found.is_dir() {
-            list_folder(&found, settings, archives)?;
-        } else if is_archive(&found.to_string_lossy(), settings) {
-            add_file(&found, archives)?;
-        }
-    }
-    Ok(())
-}
-
-fn list_folder(
-    folder: &Path,
-    settings: &SourceSettings,
-    archives: &mut Vec<Archive>,
-) -> Result<(), SourceError> {
-    let failed = |source| SourceError::Path { path: folder.display().to_string(), source };
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let path = entry.path();
-        // Links to folders are not followed: they may lead round in a circle.
-        if entry.file_type().map_err(failed)?.is_dir() {
-            list_folder(&path, settings, archives)?;
-        } else if is_archive(&path.to_string_lossy(), settings) && !path.is_dir() {
-            add_file(&path, archives)?;
-        }
-    }
-    Ok(())
-}
-
-fn add_file(path: &Path, archives: &mut Vec<Archive>) -> Result<(), SourceError> {
-    let failed = |source| SourceError::Path { path: path.display().to_string(), source };
-    let absolute = path.canonicalize().map_err(failed)?;
-    let metadata = absolute.metadata().map_err(failed)?;
-    let changed = metadata.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-    let etag = changed.map(|changed| changed.as_nanos().to_string()).unwrap_or_default();
-    let size = metadata.len();
-    let name = absolute.into_os_string().into_string();
-    let name =
-        name.map_err(|_| failed(io::Error::new(io::ErrorKind::InvalidInput, "the name is not UTF-8")))?;
-    archives.push(Archive { name, size, etag });
-    Ok(())
 }
 
 /// `place` is `bucket`, `bucket/prefix` or `bucket/key`; a key that is named in full is taken alone, whatever
@@ -114,69 +174,17 @@ async fn list_bucket(
     archives: &mut Vec<Archive>,
 ) -> Result<(), SourceError> {
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-    let mut pages =
-        store.client().await.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| store.s3_error(place, &error))?;
-        for object in page.contents() {
-            let Some(key) = object.key() else { continue };
-            let named = key == prefix;
-            if named || is_archive(key, settings) {
-                archives.push(Archive {
-                    name: format!("s3://{bucket}/{key}"),
-                    size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-                    etag: object.e_tag().unwrap_or_default().to_owned(),
-                });
-            }
-            // A key sorts before those that it begins: it is the first one listed.
-            if named {
-                return Ok(());
-            }
+    let whole = format!("s3://{bucket}/{prefix}");
+    let take = |archive: Archive| {
+        let named = archive.name == whole;
+        if named || is_archive(&archive.name, settings) {
+            archives.push(archive);
         }
-    }
-    Ok(())
+        // A key sorts before those that it begins: it is the first one listed.
+        !named
+    };
+    store.list_bucket(bucket, prefix, take).await
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::list;
-    use crate::source::{S3Settings, Secret, SourceSettings, Store};
-
-    fn settings(paths: Vec<String>) -> SourceSettings {
-        let s3 = S3Settings {
-            buckets: Vec::new(),
-            endpoint_url: String::new(),
-            region: String::new(),
-            path_style: true,
-            profile: String::new(),
-            access_key_id: String::new(),
-            secret_access_key: Secret::default(),
-            session_token: Secret::default(),
-            anonymous: true,
-        };
-        SourceSettings { paths, list: String::new(), suffixes: vec![".warc.gz".to_owned()], s3 }
-    }
-
-    #[tokio::test]
-    async fn folders_globs_and_files_are_listed_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        fs::create_dir(root.join("deep")).unwrap();
-        for name in ["b.warc.gz", "deep/a.warc.gz", "notes.txt"] {
-            fs::write(root.join(name), "x").unwrap();
-        }
-        let at = |name: &str| root.join(name).display().to_string();
-        let given = settings(vec![at(""), at("*.warc.gz"), at("notes.txt")]);
-        let store = Store::new(&given.s3, tokio::runtime::Handle::current());
-        let names: Vec<_> =
-            list(&given, &store).await.unwrap().into_iter().map(|archive| archive.name).collect();
-        assert_eq!(names, [at("b.warc.gz"), at("deep/a.warc.gz"), at("notes.txt")]);
-
-        let missing = list(&settings(vec![at("missing")]), &store).await.unwrap_err().to_string();
-        assert!(missing.contains(&at("missing")), "{missing}");
-        let empty = list(&settings(vec![at("*.warc")]), &store).await.unwrap_err().to_string();
-        assert!(empty.contains("*.warc") && empty.contains(".warc.gz"), "{empty}");
-    }
-}
+mod tests;

@@ -7,18 +7,27 @@ use memchr::memmem;
 use zlib_rs::{Inflate, InflateFlush, Status, crc32::crc32};
 
 use super::arc;
-use super::archive::{is_padding, opens_record};
+use super::archive::opens_record;
+pub(super) use boundary::Boundary;
 use frame::Frames;
+pub(super) use frame::WINDOW_LOG_MAX;
 pub(super) use gzip::gzip_header_len;
-use stored::{LOOK_BACK, Stored};
+use stored::{REREAD, Stored};
+use whole::Whole;
 
+mod boundary;
 mod dictionary;
 mod frame;
 mod gzip;
 mod stored;
+mod whole;
 
-const WINDOW: usize = 640 << 10;
+const WINDOW: usize = 1 << 20;
 const STEP: usize = 64 << 10;
+/// Stored bytes among which the end of a member is sought, so that it can be inflated in one go.
+const MAX_WHOLE: usize = 512 << 10;
+/// Bytes of a file by which its format is told.
+const HEAD: usize = 64 << 10;
 
 /// Opens the head of a file again, of which all else is read from further behind.
 pub(super) type OpenHead = Box<dyn FnOnce() -> io::Result<Box<dyn Read + Send>> + Send>;
@@ -31,6 +40,24 @@ enum Format {
     Zstd,
 }
 
+impl Format {
+    /// By the first bytes of a file.
+    fn of(head: &[u8]) -> Format {
+        let holds = |magic| memmem::find(head, magic).is_some();
+        if opens_record(head) || arc::Line::parse(head).is_some() {
+            Format::Plain
+        } else if head.starts_with(gzip::MAGIC) {
+            Format::Gzip
+        } else if frame::is_skippable(head) || holds(frame::MAGIC) {
+            Format::Zstd
+        } else if holds(gzip::MAGIC) {
+            Format::Gzip
+        } else {
+            Format::Plain
+        }
+    }
+}
+
 /// How a member ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -40,23 +67,11 @@ pub(super) enum End {
     Truncated,
 }
 
-/// What stands at a boundary between members.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Boundary {
-    /// A member was opened.
-    Member,
-    /// Bytes that belong to no member were passed; a member may be open behind them.
-    Garbage,
-    /// The file ends inside a member's header.
-    Truncated,
-    /// The end of the file.
-    End,
-}
-
 /// The members of a stored file, inflated piece by piece into a window.
 pub(super) struct Members {
     stored: Stored,
     inflate: Inflate,
+    whole: Whole,
     frames: Option<Frames>,
     head: Option<OpenHead>,
     window: Box<[u8]>,
@@ -70,6 +85,10 @@ pub(super) struct Members {
     /// Bytes inflated so far, of all members.
     inflated: u64,
     ended: Option<End>,
+    /// Inflated bytes to read again.
+    again: io::Cursor<Vec<u8>>,
+    /// Sum of the bytes read again so far.
+    reread: u64,
 }
 
 impl Members {
@@ -77,6 +96,7 @@ impl Members {
         Members {
             stored: Stored::new(input, offset),
             inflate: Inflate::new(false, 15),
+            whole: Whole::new(),
             frames: None,
             head: None,
             window: vec![0; WINDOW].into_boxed_slice(),
@@ -89,10 +109,12 @@ impl Members {
             length: 0,
             inflated: 0,
             ended: None,
+            again: io::Cursor::default(),
+            reread: 0,
         }
     }
 
-    /// Where frames that are read from behind the file's head get its dictionary from.
+    /// Where those who read from behind the file's head learn its format, and get the dictionary of its frames from.
     pub(super) fn set_head(&mut self, head: OpenHead) {
         self.head = Some(head);
     }
@@ -133,9 +155,12 @@ impl Members {
         self.from += count;
     }
 
-    /// Goes back in an uncompressed archive to where `bytes` start, which end where the bytes at hand begin. `false`
-    /// for an archive that would be read over and over.
+    /// Goes back to where `bytes` start, which end where the bytes at hand begin. `false` for an archive that would be read
+    /// over and over.
     pub(super) fn back(&mut self, bytes: &[u8]) -> bool {
+        if !self.is_plain() {
+            return self.back_in_member(bytes);
+        }
         let start = self.offset() - bytes.len() as u64;
         if !self.stored.back(start, [bytes, &self.window[self.from..self.to]]) {
             return false;
@@ -144,9 +169,26 @@ impl Members {
         true
     }
 
+    /// The same in a compressed member.
+    fn back_in_member(&mut self, bytes: &[u8]) -> bool {
+        let pending = &self.again.get_ref()[self.again.position() as usize..];
+        let again = [bytes, &self.window[self.from..self.to], pending].concat();
+        self.reread += again.len() as u64;
+        if self.reread > self.inflated + REREAD {
+            return false;
+        }
+        self.again = io::Cursor::new(again);
+        (self.from, self.to) = (0, 0);
+        true
+    }
+
+    fn is_again(&self) -> bool {
+        self.again.position() < self.again.get_ref().len() as u64
+    }
+
     /// How the open member ended, once its last byte is in the window.
     pub(super) fn ended(&self) -> Option<End> {
-        self.ended
+        self.ended.filter(|_| !self.is_again())
     }
 
     pub(super) fn close(&mut self) {
@@ -154,6 +196,7 @@ impl Members {
         self.from = 0;
         self.to = 0;
         self.ended = None;
+        self.again = io::Cursor::default();
         self.stored.mark = self.stored.start;
     }
 
@@ -182,7 +225,8 @@ impl Members {
 
     /// Brings more bytes into the window; `false` at the end of the member, or with a full window.
     pub(super) fn more(&mut self) -> io::Result<bool> {
-        if !self.open || self.ended.is_some() {
+        let again = self.is_again();
+        if !self.open || self.ended.is_some() && !again {
             return Ok(false);
         }
         if self.from == self.to {
@@ -196,6 +240,10 @@ impl Members {
         let room = STEP.min(self.window.len() - self.to);
         if room == 0 {
             return Ok(false);
+        }
+        if again {
+            self.to += self.again.read(&mut self.window[self.to..self.to + room])?;
+            return Ok(true);
         }
         loop {
             if self.stored.start == self.stored.end && !self.stored.fill()? {
@@ -245,175 +293,48 @@ impl Members {
         Ok(made)
     }
 
+    /// Inflates the gzip member just opened in one go, if it comes to hand whole and fits the window; else, or if anything
+    /// is wrong with it, it is left to be inflated piece by piece.
+    fn inflate_whole(&mut self) -> io::Result<()> {
+        if self.frames.is_none()
+            && let Some(length) = self.stored_len()?
+            && let Some(made) = self.whole.inflate(&self.stored.bytes()[..length], &mut self.window)
+        {
+            self.stored.start += length;
+            self.to = made;
+            self.inflated += made as u64;
+            self.ended = Some(End::Whole);
+        }
+        Ok(())
+    }
+
+    /// Length of what is stored of the open member behind its header, if that is not too long: up to the next magic or the
+    /// end of the file. The magic may be a few bytes of the member's own; then what is before it is no whole member.
+    fn stored_len(&mut self) -> io::Result<Option<usize>> {
+        let mut searched = 0;
+        loop {
+            let bytes = self.stored.bytes();
+            if let Some(found) = memmem::find(&bytes[searched..], gzip::MAGIC) {
+                return Ok(Some(searched + found));
+            }
+            searched = bytes.len().saturating_sub(gzip::MAGIC.len() - 1);
+            if searched > MAX_WHOLE {
+                return Ok(None);
+            }
+            if !self.stored.fill()? {
+                return Ok(Some(self.stored.bytes().len()));
+            }
+        }
+    }
+
     fn trailer(&mut self) -> io::Result<End> {
-        if !self.stored.ensure(8)? {
+        if !self.stored.ensure(gzip::TRAILER)? {
             self.stored.start = self.stored.end;
             return Ok(End::Truncated);
         }
         let bytes = self.stored.bytes();
         let right = bytes[..4] == self.crc.to_le_bytes() && bytes[4..8] == self.length.to_le_bytes();
-        self.stored.start += 8;
+        self.stored.start += gzip::TRAILER;
         Ok(if right { End::Whole } else { End::BadCrc })
-    }
-
-    /// Goes from a boundary to the next member.
-    pub(super) fn open_next(&mut self) -> io::Result<Boundary> {
-        self.close();
-        if !self.stored.ensure(1)? {
-            return Ok(Boundary::End);
-        }
-        if self.format.is_none() {
-            self.recognise()?;
-        }
-        if self.is_plain() {
-            self.open = true;
-            return Ok(Boundary::Member);
-        }
-        if self.frames.is_some() && !self.pass_skippable()? {
-            self.recover()?;
-            return Ok(Boundary::Truncated);
-        }
-        if !self.stored.ensure(1)? {
-            return Ok(Boundary::End);
-        }
-        self.stored.ensure(self.magic().len())?;
-        if self.stored.bytes().starts_with(self.magic()) {
-            return match self.open_here()? {
-                true => Ok(Boundary::Member),
-                false => {
-                    self.find_next()?;
-                    Ok(Boundary::Truncated)
-                }
-            };
-        }
-        let zeros = self.find_next()?;
-        Ok(if zeros && !self.open { Boundary::End } else { Boundary::Garbage })
-    }
-
-    /// Tells by the first bytes how the members are stored, and gets the dictionary of frames.
-    fn recognise(&mut self) -> io::Result<()> {
-        self.stored.ensure(64 << 10)?;
-        let head = self.stored.bytes();
-        let holds = |magic| memmem::find(head, magic).is_some();
-        let format = if opens_record(head) || arc::Line::parse(head).is_some() {
-            Format::Plain
-        } else if head.starts_with(gzip::MAGIC) {
-            Format::Gzip
-        } else if frame::is_skippable(head) || holds(frame::MAGIC) {
-            Format::Zstd
-        } else if holds(gzip::MAGIC) {
-            Format::Gzip
-        } else {
-            Format::Plain
-        };
-        self.format = Some(format);
-        if format == Format::Zstd {
-            let dictionary = if self.stored.offset() == 0 {
-                dictionary::read(&mut self.stored)?
-            } else {
-                self.head
-                    .take()
-                    .map(|open| dictionary::read(&mut Stored::new(open()?, 0)))
-                    .transpose()?
-                    .flatten()
-            };
-            self.frames = Some(Frames::new(dictionary.as_deref())?);
-        }
-        Ok(())
-    }
-
-    /// Passes the skippable frames at hand; `false` if the file ends in one.
-    fn pass_skippable(&mut self) -> io::Result<bool> {
-        while self.stored.ensure(frame::SKIPPABLE_HEADER)? && frame::is_skippable(self.stored.bytes()) {
-            let length = frame::skippable_len(self.stored.bytes());
-            // What may have to be gone back over is kept; a longer one counts as garbage.
-            if length > LOOK_BACK as u64 {
-                break;
-            }
-            self.stored.mark = self.stored.start;
-            if !self.stored.pass(length, |_| ())? {
-                return Ok(false);
-            }
-            self.stored.ensure(frame::MAGIC.len())?;
-            let behind = self.stored.bytes();
-            let right = is_padding(behind.get(..1).unwrap_or_default())
-                || behind.starts_with(frame::MAGIC)
-                || frame::is_skippable(behind);
-            if !right {
-                // A length that lies leads into the midst of a frame.
-                self.stored.start = self.stored.mark + 1;
-            }
-        }
-        self.stored.mark = self.stored.start;
-        Ok(true)
-    }
-
-    fn magic(&self) -> &'static [u8] {
-        if self.format == Some(Format::Zstd) { frame::MAGIC } else { gzip::MAGIC }
-    }
-
-    /// After damage: looks from behind the damaged member's magic for the next member that holds a record, and opens
-    /// it.
-    pub(super) fn recover(&mut self) -> io::Result<()> {
-        if self.is_plain() {
-            return Ok(());
-        }
-        self.stored.start = (self.stored.mark + 1).min(self.stored.end);
-        self.close();
-        self.find_next().map(|_| ())
-    }
-
-    /// Opens the next member that inflates to a record; tells whether only zeros were passed.
-    fn find_next(&mut self) -> io::Result<bool> {
-        let mut zeros = true;
-        loop {
-            // The magic may straddle two reads: all but one of its length is kept.
-            let magic = self.magic();
-            let found = memmem::find(self.stored.bytes(), magic);
-            let passed = found.unwrap_or_else(|| self.stored.bytes().len().saturating_sub(magic.len() - 1));
-            zeros &= is_padding(&self.stored.bytes()[..passed]);
-            self.stored.start += passed;
-            self.stored.mark = self.stored.start;
-            if found.is_none() {
-                if !self.stored.fill()? {
-                    zeros &= is_padding(self.stored.bytes());
-                    self.stored.start = self.stored.end;
-                    self.close();
-                    return Ok(zeros);
-                }
-                continue;
-            }
-            if self.open_here()? && self.opens_record()? {
-                return Ok(zeros);
-            }
-            zeros = false;
-            self.stored.start = (self.stored.mark + 1).min(self.stored.end);
-            self.close();
-        }
-    }
-
-    /// Opens the frame at hand, or passes the gzip header; `false` if that is cut or broken.
-    fn open_here(&mut self) -> io::Result<bool> {
-        self.stored.mark = self.stored.start;
-        self.offset = self.stored.offset();
-        if let Some(frames) = &mut self.frames {
-            frames.open()?;
-            self.open = true;
-            return Ok(true);
-        }
-        let length = loop {
-            if let Some(length) = gzip_header_len(self.stored.bytes()) {
-                break length;
-            }
-            if self.stored.bytes().len() > gzip::MAX_HEADER || !self.stored.fill()? {
-                return Ok(false);
-            }
-        };
-        self.stored.start += length;
-        self.inflate.reset(false);
-        self.crc = 0;
-        self.length = 0;
-        self.open = true;
-        Ok(true)
     }
 }

@@ -1,23 +1,50 @@
 //! The keys of `[source]`, `[source.s3]` and `[record]`; their defaults stand in the configuration file.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::WarcType;
+use super::{CommonCrawlSettings, WarcType};
 
 /// `[source]`: where the archives lie.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SourceSettings {
-    /// Files, folders, globs and `s3://bucket/prefix`.
+    /// Files, folders, globs, `s3://bucket/prefix`, `https://` and `http://`; names that end with `.paths` or `.paths.gz` are lists.
     pub paths: Vec<String>,
-    /// A file that names one of the above a line; empty for none.
+    /// A list, here or with a server, gzipped or not: one of the above a line; empty for none.
     pub list: String,
+    /// Indexes, here or with a server, gzipped or not: of archives that are named nowhere else, only the records in them are read.
+    pub index: Vec<String>,
+    /// Folder, `s3://bucket` or `https://host` in which archives lie that an index names without; empty for none.
+    pub index_base: String,
     /// Endings of the names that are taken in folders, buckets and globs.
     pub suffixes: Vec<String>,
+    /// Seconds without a byte after which a fetch is given up.
+    pub retry_s: u64,
+    /// Milliseconds without a byte after which a connection is given up.
+    pub stall_ms: u64,
     /// Access to S3.
     pub s3: S3Settings,
+    /// A crawl of Common Crawl.
+    pub common_crawl: CommonCrawlSettings,
+}
+
+impl SourceSettings {
+    /// How long servers are waited for.
+    pub fn waits(&self) -> Waits {
+        Waits { stall: Duration::from_millis(self.stall_ms), retry: Duration::from_secs(self.retry_s) }
+    }
+}
+
+/// How long a server is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// Silence after which a connection is given up, and the object asked for from where it broke off.
+    pub stall: Duration,
+    /// Time without a byte after which a fetch is given up, however often it was begun again.
+    pub retry: Duration,
 }
 
 /// `[source.s3]`: access to S3 or a server that speaks its protocol. Empty strings mean "not set".

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Console;
@@ -34,6 +35,8 @@ pub struct Progress {
     pub damaged: u64,
     /// Readers connected now.
     pub readers_connected: u32,
+    /// Readers that are wanted of a cluster and do not run there now.
+    pub readers_pending: u32,
     /// Share of the time since the last tick in which the device worked, 0 to 1.
     pub device_busy: f64,
     /// Since the start of the run.
@@ -64,6 +67,9 @@ impl Rates {
     }
 }
 
+/// Between the parts of the progress line.
+const SEPARATOR: &str = " · ";
+
 /// The progress line. `device` is what the model runs on, such as `cpu` or `cuda:0`.
 pub fn line(progress: &Progress, rates: Rates, device: &str) -> String {
     let mut parts = vec![
@@ -72,9 +78,10 @@ pub fn line(progress: &Progress, rates: Rates, device: &str) -> String {
         format!("kept {}", share(progress.positives, progress.scored)),
         format!("excluded {}", share(progress.excluded, progress.records_seen)),
         format!("{device} busy {:.0} %", progress.device_busy.clamp(0.0, 1.0) * 100.0),
-        match progress.readers_connected {
-            1 => "1 reader".to_owned(),
-            readers => format!("{readers} readers"),
+        match (progress.readers_connected, progress.readers_pending) {
+            (1, 0) => "1 reader".to_owned(),
+            (readers, 0) => format!("{readers} readers"),
+            (readers, pending) => format!("readers {readers}, {pending} pending"),
         },
         format!("{}/s", bytes(rates.bytes)),
     ];
@@ -89,7 +96,27 @@ pub fn line(progress: &Progress, rates: Rates, device: &str) -> String {
     if let Some(left) = remaining(progress, rates) {
         parts.push(format!("eta {}", duration(left)));
     }
-    parts.join(" · ")
+    parts.join(SEPARATOR)
+}
+
+/// A progress line in as many lines as it takes for none to be wider than `columns`, broken between its parts. A part that is
+/// wider by itself stays whole.
+pub fn folded(line: &str, columns: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for part in line.split(SEPARATOR) {
+        match lines.last_mut() {
+            Some(last) if chars(last) + chars(SEPARATOR) + chars(part) <= columns => {
+                last.push_str(SEPARATOR);
+                last.push_str(part);
+            }
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+fn chars(text: &str) -> usize {
+    text.chars().count()
 }
 
 /// Shows a run's progress: a bar where a person watches, else lines.
@@ -111,10 +138,7 @@ impl Reporter {
         if !console.is_interactive() {
             return Reporter::to_writer(console.clone(), device, every);
         }
-        let bar = console.bars().add(ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr()));
-        let style = ProgressStyle::with_template("{wide_msg}\n{bar:40} {percent:>3} %")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style);
+        let bar = console.bars().add(bar(ProgressDrawTarget::stderr()));
         Reporter::with_view(device, View::Bar(bar))
     }
 
@@ -177,9 +201,11 @@ impl Reporter {
                     0 => (progress.archives_done, progress.archives_total),
                     total => (progress.bytes_read, total),
                 };
+                // What draws the bar would cut a longer line off without a sign.
+                let (_, columns) = Term::stderr().size();
                 bar.set_length(length);
                 bar.set_position(position);
-                bar.set_message(text);
+                bar.set_message(folded(&text, usize::from(columns).saturating_sub(1)));
             }
             View::Lines { out, last, .. } => {
                 // Nobody can be told that standard error is gone.
@@ -189,6 +215,12 @@ impl Reporter {
         }
         self.recent.push_back(*progress);
     }
+}
+
+fn bar(target: ProgressDrawTarget) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg}\n{bar:40} {percent:>3} %")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(0), target).with_style(style)
 }
 
 /// How long the rest takes at this speed, if that can be told.
@@ -253,102 +285,4 @@ fn duration(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
-
-    use super::{Progress, Rates, Reporter, bytes, count, duration, line, share};
-
-    fn progress() -> Progress {
-        Progress {
-            archives_done: 512,
-            archives_total: 9000,
-            bytes_read: 600_000_000_000,
-            bytes_total: 10_248_000_000_000,
-            records_seen: 20_000_000,
-            scored: 1_000_000,
-            positives: 4200,
-            excluded: 12_200_000,
-            damaged: 3,
-            readers_connected: 3,
-            device_busy: 0.964,
-            elapsed: Duration::from_secs(500),
-        }
-    }
-
-    #[test]
-    fn the_line_tells_the_state() {
-        let rates = Rates { records: 38_140.0, bytes: 1.2e9 };
-        assert_eq!(
-            line(&progress(), rates, "cpu"),
-            "archives 512/9000 · 38.1k rec/s · kept 0.42 % · excluded 61 % · cpu busy 96 % · 3 readers · 1.2 GB/s · \
-             damaged 3 · eta 2h14m"
-        );
-    }
-
-    #[test]
-    fn what_is_read_and_not_scored_yet_is_told() {
-        let all_read = Progress { archives_total: 512, damaged: 0, ..progress() };
-        assert!(line(&all_read, Rates::default(), "cpu").ends_with("0 B/s · 6.8M left to score"));
-    }
-
-    #[test]
-    fn what_is_not_known_is_left_out() {
-        assert_eq!(
-            line(&Progress { readers_connected: 1, ..Progress::default() }, Rates::default(), "cuda:0"),
-            "archives 0/0 · 0 rec/s · kept 0 % · excluded 0 % · cuda:0 busy 0 % · 1 reader · 0 B/s"
-        );
-    }
-
-    #[test]
-    fn units_are_for_people() {
-        for (number, expected) in
-            [(0.0, "0"), (999.4, "999"), (999.5, "1.0k"), (999_949.0, "999.9k"), (999_960.0, "1.0M")]
-        {
-            assert_eq!(count(number), expected);
-        }
-        for (number, expected) in [(12.0, "12 B"), (1.25e15, "1.2 PB"), (2e18, "2000.0 PB")] {
-            assert_eq!(bytes(number), expected);
-        }
-        for (part, whole, expected) in
-            [(0, 0, "0 %"), (1, 3, "33 %"), (1, 99, "1.01 %"), (1, 1_000_000, "1e-4 %"), (5, 5, "100 %")]
-        {
-            assert_eq!(share(part, whole), expected);
-        }
-        for (seconds, expected) in [(45, "45s"), (725, "12m05s"), (8040, "2h14m"), (273_600, "3d04h")] {
-            assert_eq!(duration(Duration::from_secs(seconds)), expected);
-        }
-    }
-
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn lines_come_at_their_pace_with_rates_of_the_last_half_minute() {
-        let sink = Sink::default();
-        let mut reporter = Reporter::to_writer(sink.clone(), "cpu", Duration::from_secs(10));
-        // 100 records a second for a minute, then none.
-        let at = |seconds: u64| Progress {
-            records_seen: seconds.min(60) * 100,
-            elapsed: Duration::from_secs(seconds),
-            ..Progress::default()
-        };
-        (0..=100).for_each(|seconds| reporter.tick(&at(seconds)));
-        reporter.finish(&at(100));
-        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-        let rates: Vec<&str> = text.lines().map(|line| line.split(" · ").nth(1).unwrap()).collect();
-        let expected = [100, 100, 100, 100, 100, 100, 67, 33, 0, 0, 60].map(|rate| format!("{rate} rec/s"));
-        assert_eq!(rates, expected);
-    }
-}
+mod tests;

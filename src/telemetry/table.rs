@@ -66,15 +66,15 @@ impl fmt::Display for Table {
             self.columns.iter().map(|column| printable(&column.title, column.max_chars)).collect();
         let lines = || std::iter::once(&titles).chain(&self.rows);
         let widths: Vec<usize> = (0..self.columns.len())
-            .map(|index| lines().map(|line| line[index].chars().count()).max().unwrap_or(0))
+            .map(|index| lines().map(|line| width(&line[index])).max().unwrap_or(0))
             .collect();
         for line in lines() {
             let mut text = String::new();
-            for ((cell, column), &width) in line.iter().zip(&self.columns).zip(&widths) {
+            for ((cell, column), &columns) in line.iter().zip(&self.columns).zip(&widths) {
                 if !text.is_empty() {
                     text.push_str("  ");
                 }
-                let padding = " ".repeat(width - cell.chars().count());
+                let padding = " ".repeat(columns - width(cell));
                 let (before, after) =
                     if column.align_right { (padding.as_str(), "") } else { ("", padding.as_str()) };
                 text.extend([before, cell, after]);
@@ -114,12 +114,23 @@ pub fn printable(text: &str, max_chars: usize) -> String {
     shown
 }
 
-/// Control characters, line and paragraph separators, marks that reorder text, and those that take no space.
+/// U+200C and U+200D say how letters are joined: Persian, Hindi and emoji are spelt with them. They take no column.
+fn joins(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}')
+}
+
+/// Columns of a text that is printable.
+fn width(text: &str) -> usize {
+    text.chars().filter(|&character| !joins(character)).count()
+}
+
+/// Control characters, line and paragraph separators, marks that reorder text, and those that take no space, but for
+/// [joiners](joins).
 fn steers(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
         )
 }
@@ -152,6 +163,14 @@ score  url           title
     }
 
     #[test]
+    fn joiners_are_shown_and_take_no_column() {
+        let mut table = Table::new([Column::left("title"), Column::left("b")]);
+        table.row(["سیستم\u{200c}های", "x"]);
+        table.row(["क्\u{200d}ष", "x"]);
+        assert_eq!(table.to_string(), "title     b\nسیستم\u{200c}های  x\nक्\u{200d}ष       x\n");
+    }
+
+    #[test]
     fn what_could_steer_a_terminal_is_escaped() {
         let check =
             |text, max_chars, expected: &str| assert_eq!(printable(text, max_chars), expected, "{text:?}");
@@ -159,6 +178,11 @@ score  url           title
         check("a\r\n\tb", 80, "a\\r\\n\\tb");
         check("\u{9b}31m\u{7f}", 80, "\\u{9b}31m\\u{7f}");
         check("evil\u{202e}gpj.exe", 80, "evil\\u{202e}gpj.exe");
+        check(
+            "\u{202a}\u{2066}\u{2069}\u{200e}\u{200f}",
+            80,
+            "\\u{202a}\\u{2066}\\u{2069}\\u{200e}\\u{200f}",
+        );
         check("a\u{200b}\u{feff}", 80, "a\\u{200b}\\u{feff}");
         check("日本語 ok", 80, "日本語 ok");
         check("abc", 3, "abc");

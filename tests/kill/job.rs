@@ -1,16 +1,12 @@
 //! A job on fixed ports, so that a GPU node that is started again is found by its readers.
 
+use crate::metrics::Metrics;
+use crate::port::free_port;
 use crate::process::Process;
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Where fixed ports are sought: below those that the system gives to outgoing connections, lest a reader that tries to
-/// connect takes the port of the GPU node that is away.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
 /// The addresses of a GPU node.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +18,7 @@ pub struct Ports {
 impl Ports {
     /// Two that are free.
     pub fn free() -> Ports {
-        let [data, metrics] = [(); 2].map(|()| {
-            let mut tries = (0..1000).map(|_| fastrand::u16(PORTS));
-            tries.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).expect("no port is free")
-        });
+        let [data, metrics] = [(); 2].map(|()| free_port());
         if data == metrics { Ports::free() } else { Ports { data, metrics } }
     }
 }
@@ -64,7 +57,7 @@ impl Job {
     }
 
     pub fn gpu(&self) -> Process {
-        Process::start(&self.gpu_arguments(), &self.path("gpu.log"))
+        Process::start(&self.gpu_arguments(), &[], &self.path("gpu.log"))
     }
 
     /// A second GPU node on the same folder of results.
@@ -73,7 +66,7 @@ impl Job {
         for key in ["transport.listen", "telemetry.metrics"] {
             arguments.extend(["--set".to_owned(), format!("{key}=127.0.0.1:0")]);
         }
-        Process::start(&arguments, &self.path("intruder.log"))
+        Process::start(&arguments, &[], &self.path("intruder.log"))
     }
 
     fn gpu_arguments(&self) -> Vec<String> {
@@ -85,19 +78,13 @@ impl Job {
         let address = format!("127.0.0.1:{}", self.ports.data);
         let secret = self.path("secret").display().to_string();
         let arguments = ["--role", "reader", "--connect", &address, "--secret-file", &secret];
-        Process::start(&arguments.map(str::to_owned), &self.path("readers.log"))
+        Process::start(&arguments.map(str::to_owned), &[], &self.path("readers.log"))
     }
 
     /// The figures of the GPU node; `None` if it does not answer.
     pub fn figures(&self) -> Option<Figures> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.ports.metrics)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
-        write!(stream, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        let figure = |name: &str| {
-            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse::<f64>().ok())
-        };
+        let metrics = Metrics::of(self.ports.metrics)?;
+        let figure = |name: &str| metrics.figure(name);
         Some(Figures {
             archives: figure("warcdl_archives")? as u64,
             archives_over: figure("warcdl_archives_over")? as u64,

@@ -1,7 +1,7 @@
-//! A process under test, which ends with its owner; and what the system knows of it.
+//! A process under test, which ends with its owner.
 
-use std::fs::{self, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::fs::OpenOptions;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,12 +19,18 @@ pub fn tick() {
 pub struct Process(Child);
 
 impl Process {
-    /// Starts `warcdl-node`; what it says is added to the log.
-    pub fn start(arguments: &[String], log: &Path) -> Process {
+    /// Starts `warcdl-node` with this environment beside the suite's own; what it says is added to the log.
+    pub fn start(arguments: &[String], environment: &[(&str, &str)], log: &Path) -> Process {
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut command = Command::new(PROGRAM);
-        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.args(arguments).envs(environment.iter().copied()).env_remove("RUST_LOG");
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         Process(command.spawn().unwrap())
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// How it ended, if it did.
@@ -60,24 +66,6 @@ impl Process {
         let mut kill = Command::new("kill");
         kill.args([format!("-{name}"), self.0.id().to_string()]).stderr(Stdio::null());
         kill.status().unwrap();
-    }
-
-    /// The archive that it has open.
-    pub fn archive(&self) -> Option<PathBuf> {
-        let files = fs::read_dir(format!("/proc/{}/fd", self.0.id())).ok()?;
-        files
-            .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
-            .find(|path| path.to_string_lossy().ends_with(".warc.gz"))
-    }
-
-    /// The CPU time of the thread that reads archives.
-    pub fn worker_time(&self) -> Option<Duration> {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.0.id())).ok()?;
-        threads.filter_map(|thread| Some(thread.ok()?.path())).find_map(|thread| {
-            let is_worker = fs::read_to_string(thread.join("comm")).ok()?.trim() == "worker";
-            let schedule = fs::read_to_string(thread.join("schedstat")).ok().filter(|_| is_worker)?;
-            Some(Duration::from_nanos(schedule.split(' ').next()?.parse().ok()?))
-        })
     }
 }
 

@@ -13,7 +13,7 @@ const TOLD: usize = 5;
 type Key = (String, u64, u64);
 
 pub struct Results {
-    /// The rows, by their keys, as often as they are there.
+    /// The rows, those of `quarantine.jsonl` among them, by their keys, as often as they are there. A record has one.
     rows: BTreeMap<Key, Vec<String>>,
     /// The archives of `summary.json`: their states and funnels.
     archives: Vec<Value>,

@@ -36,9 +36,11 @@ pub enum Fault {
     FillDisk { writes: u64 },
     /// The run is stopped by its user, and begun again.
     Stop,
+    /// A reader is not needed any more, and is let go; another one comes later.
+    Dismiss(usize),
 }
 
-const KINDS: usize = 14;
+const KINDS: usize = 15;
 
 /// Faults with their times.
 #[derive(Debug)]
@@ -113,7 +115,8 @@ impl Fault {
             },
             11 => Fault::FillDisk { writes: rng.within(1, 5) },
             12 => Fault::PauseNode(time * 2),
-            _ => Fault::Stop,
+            13 => Fault::Stop,
+            _ => Fault::Dismiss(reader),
         }
     }
 
@@ -136,6 +139,7 @@ impl Fault {
             Fault::Disk { fault: DiskFault::Io, .. } => "fault: disk error",
             Fault::FillDisk { .. } => "fault: full disk",
             Fault::Stop => "fault: run stopped",
+            Fault::Dismiss(_) => "fault: reader dismissed",
         }
     }
 

@@ -70,6 +70,7 @@ impl Node {
                 name: i.to_string().into(),
                 size: archive.size,
                 etag: String::new(),
+                named: None,
             })
             .collect();
         // Parts are committed as they change, so those that have not changed yet are not there.
@@ -221,6 +222,11 @@ impl Node {
         }
         self.mail.send(env, Actor::Dispatcher, Message::Drain);
         env.clock.after(DRAIN, Event::Tick { boot: self.boot, timer: Timer::StopWriter });
+    }
+
+    /// The reader of a connection is not needed any more.
+    pub fn dismiss(&mut self, env: &mut Env, conn: usize) {
+        self.mail.send(env, Actor::Dispatcher, Message::Dismiss(conn as u64));
     }
 
     /// The process is gone, and its connections end so.

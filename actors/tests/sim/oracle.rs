@@ -5,10 +5,10 @@ use crate::scenario::{Fate, Scenario};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use warcdl_actors::part::TO_THE_END;
-use warcdl_actors::results::names::{JOURNAL, UNFINISHED, is_lines};
+use warcdl_actors::results::names::{JOURNAL, List, UNFINISHED};
 use warcdl_actors::results::{Recovered, Row};
 use warcdl_actors::suspicion::{MAX_DEATHS, MAX_FAILURES, STRIKES};
-use warcdl_actors::{PartId, PartOver, PartState, Position, RecordKey};
+use warcdl_actors::{Exclusion, PartId, PartOver, PartState, Position, RecordKey};
 
 /// Ends of sessions at a place of a part, for which no record is to blame.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,11 +25,11 @@ pub struct Oracle {
     expected: BTreeMap<RecordKey, Row>,
     /// What was acknowledged as committed.
     parts: BTreeMap<PartId, PartState>,
-    rows: Vec<RecordKey>,
+    rows: Vec<(RecordKey, List)>,
     /// What a commit that was begun would change.
     begun: Option<(BTreeMap<PartId, PartState>, usize)>,
     /// Rows that wait for their commit.
-    waiting: Vec<RecordKey>,
+    waiting: Vec<(RecordKey, List)>,
     stored: BTreeSet<RecordKey>,
     /// By node process too, for what a node suspects ends with it.
     deaths: BTreeMap<(Life, PartId, Position), Deaths>,
@@ -96,7 +96,7 @@ impl Oracle {
     pub fn passed_over(&mut self, boot: Life, part: PartId, start: Position, key: RecordKey) {
         let deaths = self.deaths.get(&(boot, part, start)).copied().unwrap_or_default();
         let Some(record) = self.scenario.record(key) else { return };
-        if record.fate(0) == Fate::Excluded(warcdl_actors::Exclusion::Quarantined) {
+        if record.fate(0) == Fate::Excluded(Exclusion::Quarantined) {
             return;
         }
         if deaths.attempted < STRIKES - 1 {
@@ -105,17 +105,24 @@ impl Oracle {
         self.unlucky.insert(key);
     }
 
-    /// A positive leaves the books.
+    /// The row of a record that was passed over for deaths that it did not cause.
+    fn unlucky_row(&self, key: RecordKey) -> Option<Row> {
+        let record = self.scenario.record(key).filter(|_| self.unlucky.contains(&key))?;
+        Some(self.scenario.listed_row(key.warc, record.lost(Exclusion::Quarantined)))
+    }
+
+    /// A positive or a place leaves the books.
     pub fn put(&mut self, key: RecordKey, row: &Row) {
         match self.expected.get(&key) {
             Some(expected) if expected == row => {}
+            _ if self.unlucky_row(key).as_ref() == Some(row) => {}
             expected => self.violated(format!("{key:?} gives the row {row:?} for {expected:?}")),
         }
         if !self.stored.insert(key) {
             self.doubled += 1;
             self.violated(format!("the row of {key:?} is stored twice"));
         }
-        self.waiting.push(key);
+        self.waiting.push((key, row.list));
     }
 
     /// A commit begins.
@@ -143,19 +150,23 @@ impl Oracle {
         let (parts, rows) = self.begun.take().unwrap_or_default();
         let mut after = self.parts.clone();
         after.extend(parts);
-        if found == after && recovered.rows == (self.rows.len() + rows) as u64 {
+        let positives = |rows: &[(RecordKey, List)]| {
+            rows.iter().filter(|(_, list)| *list == List::Results).count() as u64
+        };
+        let committed = positives(&self.rows);
+        if found == after && recovered.rows == committed + positives(&self.waiting[..rows]) {
             self.parts = after;
             self.rows.extend(self.waiting.drain(..rows));
-        } else if found != self.parts || recovered.rows != self.rows.len() as u64 {
+        } else if found != self.parts || recovered.rows != committed {
             let rows = recovered.rows;
             self.violated(format!(
                 "what was acknowledged is lost, or only a part of a commit is there: {} rows and {:?} were, {rows} and {found:?} are",
-                self.rows.len(),
+                committed,
                 self.parts
             ));
         }
         self.waiting.clear();
-        self.stored = self.rows.iter().copied().collect();
+        self.stored = self.rows.iter().map(|&(key, _)| key).collect();
         self.check_tiling();
     }
 
@@ -164,6 +175,9 @@ impl Oracle {
         let &PartState { part, warc, from, end, frontier, .. } = state;
         if let Err(imbalance) = state.account.check() {
             return self.violated(format!("part {part}: {imbalance}"));
+        }
+        if state.listed != state.account.excluded.listed() {
+            return self.violated(format!("{} places are listed of {state:?}", state.listed));
         }
         if let Some(before) = self.parts.get(&part) {
             let goes_on = before.warc == warc
@@ -241,16 +255,27 @@ impl Oracle {
                 self.violated(format!("the row of {key:?} is lost"));
             }
         }
-        let lines: Vec<u8> =
-            files.iter().filter(|(name, _)| is_lines(name)).flat_map(|(_, bytes)| bytes.clone()).collect();
-        let mut found: BTreeMap<&[u8], u64> = BTreeMap::new();
-        let mut last: BTreeMap<PartId, RecordKey> = BTreeMap::new();
-        let by_line: BTreeMap<&[u8], RecordKey> =
-            self.expected.iter().map(|(&key, row)| (row.line.as_slice(), key)).collect();
+        // What each record may have: an unlucky one either.
+        let mut rows: BTreeMap<RecordKey, Vec<Row>> =
+            self.expected.iter().map(|(&key, row)| (key, vec![row.clone()])).collect();
+        for &key in &self.unlucky {
+            let rows = rows.entry(key).or_default();
+            rows.extend(self.unlucky_row(key).filter(|row| !rows.contains(row)));
+        }
+        let by_line: BTreeMap<(List, &[u8]), RecordKey> = rows
+            .iter()
+            .flat_map(|(&key, rows)| rows.iter().map(move |row| ((row.list, row.line.as_slice()), key)))
+            .collect();
+        let lines = files.iter().filter_map(|(name, bytes)| Some((List::of(name)?, bytes)));
+        let lines = lines.flat_map(|(list, bytes)| {
+            bytes.split_inclusive(|&byte| byte == b'\n').map(move |line| (list, line))
+        });
+        let mut found: BTreeMap<(List, &[u8]), u64> = BTreeMap::new();
+        let mut last: BTreeMap<(PartId, List), RecordKey> = BTreeMap::new();
         let mut wrong = None;
-        for line in lines.split_inclusive(|&byte| byte == b'\n') {
-            *found.entry(line).or_default() += 1;
-            let Some(&key) = by_line.get(line) else {
+        for (list, line) in lines {
+            *found.entry((list, line)).or_default() += 1;
+            let Some(&key) = by_line.get(&(list, line)) else {
                 wrong.get_or_insert(format!("a line is no row: {:?}", String::from_utf8_lossy(line)));
                 continue;
             };
@@ -258,26 +283,26 @@ impl Oracle {
                 state.warc == key.warc && (state.from..state.end).contains(&key.position.offset)
             };
             if let Some(state) = self.parts.values().find(holds)
-                && last.insert(state.part, key).is_some_and(|before| before > key)
+                && last.insert((state.part, list), key).is_some_and(|before| before > key)
             {
                 wrong.get_or_insert(format!("{key:?} is out of order"));
             }
         }
-        for (key, row) in &self.expected {
-            match found.get(row.line.as_slice()) {
-                Some(1) if self.stored.contains(key) => {}
-                None if !self.stored.contains(key) => {}
-                None => {
+        let times = |row: &Row| found.get(&(row.list, row.line.as_slice())).copied().unwrap_or(0);
+        for (key, rows) in &rows {
+            match (rows.iter().map(times).sum::<u64>(), self.stored.contains(key)) {
+                (1, true) | (0, false) => {}
+                (0, true) => {
                     self.lost += 1;
                     wrong.get_or_insert(format!("the line of {key:?} is lost"));
                 }
-                Some(n) => {
+                (n, _) => {
                     self.doubled += n - 1;
                     wrong.get_or_insert(format!("the line of {key:?} is there {n} times"));
                 }
             }
-            if let Some((path, bytes)) = &row.file
-                && self.stored.contains(key) != files.get(path).is_some_and(|found| *found == bytes[..])
+            if let Some((row, (path, bytes))) = rows.iter().find_map(|row| Some((row, row.file.as_ref()?)))
+                && (times(row) > 0) != files.get(path).is_some_and(|found| *found == bytes[..])
             {
                 wrong.get_or_insert(format!("the file of {key:?} is not there, or another"));
             }
@@ -285,7 +310,9 @@ impl Oracle {
         let own: BTreeSet<&String> =
             self.expected.values().filter_map(|row| Some(&row.file.as_ref()?.0)).collect();
         for name in files.keys() {
-            if name.ends_with(UNFINISHED) || name != JOURNAL && !is_lines(name) && !own.contains(name) {
+            if name.ends_with(UNFINISHED)
+                || name != JOURNAL && List::of(name).is_none() && !own.contains(name)
+            {
                 wrong.get_or_insert(format!("{name} was left"));
             }
         }

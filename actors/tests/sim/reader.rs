@@ -12,8 +12,8 @@ use tokio_util::codec::Decoder;
 use warcdl_actors::credit::Window;
 use warcdl_actors::ledger::Tally;
 use warcdl_actors::metrics::ReaderFigure;
-use warcdl_actors::wire::{Frame, FrameCodec, Lease, LeaseEnd, Progress, RecordFrame, Stats};
-use warcdl_actors::{Exclusion, PartId, Position, RecordKey};
+use warcdl_actors::wire::{Frame, FrameCodec, Lease, LeaseEnd, MAX_LOST, Progress, RecordFrame, Stats};
+use warcdl_actors::{Exclusion, Lost, PartId, Position, RecordKey};
 
 /// Frames between worker and pump.
 const QUEUE: usize = 4;
@@ -87,13 +87,22 @@ struct ProgressLog {
     next: Position,
     bytes_read: u64,
     excluded: Tally,
+    lost: Vec<Lost>,
     told: Duration,
 }
 
 impl ProgressLog {
     fn take(&mut self, now: Duration) -> Progress {
         self.told = now;
-        Progress { next: self.next, bytes_read: self.bytes_read, excluded: self.excluded.drain() }
+        let (excluded, lost) = (self.excluded.drain(), std::mem::take(&mut self.lost));
+        Progress { next: self.next, bytes_read: self.bytes_read, excluded, lost }
+    }
+
+    fn exclude(&mut self, lost: Lost) {
+        self.excluded.add(lost.reason, 1);
+        if lost.reason.is_listed() {
+            self.lost.push(lost);
+        }
     }
 }
 
@@ -386,12 +395,12 @@ impl Process {
                         let boot = env.net.conns[self.conn].boot;
                         env.oracle.passed_over(boot, part, worker.lease.start, key);
                         env.count("record passed over");
-                        worker.log.excluded.add(Exclusion::Quarantined, 1);
+                        worker.log.exclude(record.lost(Exclusion::Quarantined));
                     }
                     Fate::Excluded(reason)
                         if !matches!(reason, Exclusion::ModelError | Exclusion::ScoreNan) =>
                     {
-                        worker.log.excluded.add(reason, 1);
+                        worker.log.exclude(record.lost(reason));
                     }
                     _ => {
                         let progress = worker.log.take(now);
@@ -400,7 +409,8 @@ impl Process {
                         worker.blocked.push_back(Frame::Record(Box::new(frame)));
                     }
                 }
-                if !worker.log.excluded.is_empty() && now.saturating_sub(worker.log.told) >= PROGRESS_EVERY {
+                let is_late = now.saturating_sub(worker.log.told) >= PROGRESS_EVERY;
+                if is_late && !worker.log.excluded.is_empty() || worker.log.lost.len() == MAX_LOST {
                     let progress = worker.log.take(now);
                     worker.blocked.push_back(Frame::Progress { part, epoch, progress });
                 }
@@ -420,6 +430,7 @@ impl Worker {
             next: lease.start,
             bytes_read: lease.start.offset,
             excluded: Tally::default(),
+            lost: Vec::new(),
             told: env.now(),
         };
         Worker {

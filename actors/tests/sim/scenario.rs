@@ -7,9 +7,10 @@ use std::time::Duration;
 use warcdl_actors::batch::BatchRules;
 use warcdl_actors::lease::TakeoverRules;
 use warcdl_actors::ledger::Account;
+use warcdl_actors::results::names::List;
 use warcdl_actors::results::{Layout, Row};
-use warcdl_actors::wire::RECORD_COST;
-use warcdl_actors::{Exclusion, Input, Meta, Position, Prepared, RecordKey};
+use warcdl_actors::wire::{Progress, RECORD_COST};
+use warcdl_actors::{Exclusion, Input, Lost, Meta, Position, Prepared, RecordKey};
 
 /// A record is positive if its score is greater.
 pub const THRESHOLD: f32 = 0.5;
@@ -17,7 +18,7 @@ pub const THRESHOLD: f32 = 0.5;
 pub const MODEL_FAILS: [u8; 4] = *b"FAIL";
 
 /// More than a record's frame has beside what is kept.
-const FRAME_OVERHEAD: u64 = 700 + RECORD_COST;
+const FRAME_OVERHEAD: u64 = 700 + Progress::deltas_bound() as u64 + RECORD_COST;
 
 /// What a record is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -184,7 +185,18 @@ impl Scenario {
         let RecordKey { warc, position: Position { offset, ordinal } } = key;
         let line = format!("{warc} {offset} {ordinal} {score} {} {}\n", meta.url, crc32fast::hash(keep));
         let path = || format!("images/{:02x}/{warc}-{offset}-{ordinal}.bin", offset % 3);
-        Row { line: line.into_bytes(), file: self.own_files.then(|| (path(), keep.clone())) }
+        Row {
+            list: List::Results,
+            line: line.into_bytes(),
+            file: self.own_files.then(|| (path(), keep.clone())),
+        }
+    }
+
+    /// The row of a place that is listed.
+    pub fn listed_row(&self, warc: u32, lost: Lost) -> Row {
+        let Lost { at: Position { offset, ordinal }, length, reason } = lost;
+        let line = format!("{warc} {offset} {ordinal} {length} {reason}\n");
+        Row { list: List::Quarantine, line: line.into_bytes(), file: None }
     }
 
     /// Every row that must come out.
@@ -192,10 +204,16 @@ impl Scenario {
         let mut rows = BTreeMap::new();
         for (warc, archive) in (0..).zip(&self.archives) {
             for record in &archive.records {
-                if let (Fate::Positive, Kind::Scored(score)) = (record.fate(self.max_record), record.kind) {
-                    let key = RecordKey { warc, position: record.at };
-                    let Prepared { meta, keep, .. } = record.prepared(warc);
-                    rows.insert(key, self.row(key, &meta, &keep, score));
+                let key = RecordKey { warc, position: record.at };
+                match (record.fate(self.max_record), record.kind) {
+                    (Fate::Positive, Kind::Scored(score)) => {
+                        let Prepared { meta, keep, .. } = record.prepared(warc);
+                        rows.insert(key, self.row(key, &meta, &keep, score));
+                    }
+                    (Fate::Excluded(reason), _) if reason.is_listed() => {
+                        rows.insert(key, self.listed_row(warc, record.lost(reason)));
+                    }
+                    _ => {}
                 }
             }
         }
@@ -295,6 +313,11 @@ impl Record {
             Kind::Scored(score) if score > THRESHOLD => Fate::Positive,
             Kind::Scored(_) => Fate::Negative,
         }
+    }
+
+    /// Its place, as it is listed for this reason.
+    pub fn lost(&self, reason: Exclusion) -> Lost {
+        Lost { at: self.at, length: self.next.offset - self.at.offset, reason }
     }
 
     /// What the reader sends of it. The score lies in what is kept, so that a mix-up shows.

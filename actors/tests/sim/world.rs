@@ -328,6 +328,7 @@ impl World {
         let effective = match &fault {
             Fault::KillReader { reader, .. } | Fault::Break { reader, .. } => read(reader),
             Fault::HangReader(reader) | Fault::FailFetch(reader) => read(reader),
+            Fault::Dismiss(reader) => up && read(reader),
             Fault::CrashNode { .. } | Fault::KillNode | Fault::PauseNode(_) | Fault::Stop => up,
             _ => true,
         };
@@ -349,6 +350,11 @@ impl World {
             }
             Fault::PauseReader { reader, time } => readers[reader].paused = now + time,
             Fault::FailFetch(reader) => readers[reader].fetch_fails = true,
+            Fault::Dismiss(reader) => {
+                if let (Some(node), Some(process)) = (node, &readers[reader].process) {
+                    node.dismiss(env, process.conn);
+                }
+            }
             Fault::Break { reader, to_node, bytes } => {
                 if let Some(process) = &readers[reader].process {
                     let way = if to_node { Way::ToNode } else { Way::ToReader };

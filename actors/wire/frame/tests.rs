@@ -1,7 +1,10 @@
 //! Golden bytes, round trips, and decoding that never panics.
 
 use super::*;
-use crate::message::{Input, Meta};
+use crate::exclusion::Exclusion;
+use crate::message::{Input, Lost, Meta};
+use crate::named::{Extent, Named};
+use crate::wire::MAX_LOST;
 use proptest::prelude::*;
 
 fn hex(bytes: &[u8]) -> String {
@@ -14,12 +17,27 @@ fn encoded(frame: &Frame) -> BytesMut {
     out
 }
 
-/// Each line: a frame, and its bytes as they stand in the protocol's version 2.
+/// Each line: a frame, and its bytes as they stand in the protocol's version 3.
 #[test]
 fn golden_bytes() {
     let position = Position { offset: 0x0102, ordinal: 3 };
-    let progress = Progress { next: position, bytes_read: 9, excluded: vec![(Exclusion::WrongWarcType, 5)] };
-    let progress_hex = concat!("0201000000000000", "03000000", "0900000000000000", "01", "01", "05000000");
+    let progress = Progress {
+        next: position,
+        bytes_read: 9,
+        excluded: vec![(Exclusion::WrongWarcType, 5)],
+        lost: vec![Lost { at: Position { offset: 4, ordinal: 1 }, length: 6, reason: Exclusion::BadCrc }],
+    };
+    let progress_hex = concat!(
+        "0201000000000000",
+        "03000000",                 // next
+        "0900000000000000",         // bytes read
+        "01",                       // reasons
+        "0105000000",               // 5 of the wrong type
+        "01",                       // places
+        "040000000000000001000000", // at
+        "0600000000000000",         // length
+        "11",                       // checksum
+    );
     let meta = Meta { url: "u".into(), fetch_status: 200, warc_record_length: 7, ..Meta::default() };
     let record = RecordFrame {
         part: 1,
@@ -39,7 +57,7 @@ fn golden_bytes() {
         "020100000000000003000000", // at
         progress_hex,
         "0100000075",                             // url
-        &"00000000".repeat(7),                    // the other strings, empty
+        &"00000000".repeat(9),                    // the other strings, empty
         "c800",                                   // status
         "0700000000000000",                       // record length
         "0000000000000000",                       // image size
@@ -59,6 +77,7 @@ fn golden_bytes() {
         size: 5,
         name: "n".into(),
         etag: String::new(),
+        named: Some(Named::new([Extent { offset: 0x0102, length: 300 }])),
     };
     let cases: Vec<(Frame, String)> = vec![
         (
@@ -90,6 +109,9 @@ fn golden_bytes() {
                 "0500000000000000",         // size
                 "010000006e",               // name
                 "00000000",                 // etag
+                "01",                       // indexed
+                "04000000",                 // named: distance and length, in 7 bits a byte
+                "8202ac02",
             ]
             .concat(),
         ),
@@ -151,12 +173,32 @@ fn sizes_that_contradict_each_other_are_refused() {
     }
 }
 
+#[test]
+fn more_places_than_a_frame_may_list_are_refused() {
+    let frame = |places| {
+        let lost = vec![Lost { at: Position::default(), length: 1, reason: Exclusion::Garbage }; places];
+        let progress = Progress { lost, ..Progress::default() };
+        Frame::Progress { part: 0, epoch: 0, progress }
+    };
+    assert!(Frame::decode(encoded(&frame(MAX_LOST)).freeze()).is_ok());
+    let error = Frame::decode(encoded(&frame(MAX_LOST + 1)).freeze()).unwrap_err();
+    assert!(matches!(error, WireError::BadValue { field: "lost", value: 33, .. }), "{error}");
+}
+
 fn any_progress() -> impl Strategy<Value = Progress> {
     (any::<(u64, u32, u64)>(), prop::collection::vec((0..Exclusion::ALL.len(), any::<u32>()), 0..20))
         .prop_map(|((offset, ordinal, bytes_read), tallies)| Progress {
             next: Position { offset, ordinal },
             bytes_read,
-            excluded: tallies.into_iter().map(|(i, n)| (Exclusion::ALL[i], n)).collect(),
+            excluded: tallies.iter().map(|&(i, n)| (Exclusion::ALL[i], n)).collect(),
+            lost: tallies
+                .into_iter()
+                .map(|(i, n)| Lost {
+                    at: Position { offset: n.into(), ordinal },
+                    length: offset,
+                    reason: Exclusion::ALL[i],
+                })
+                .collect(),
         })
 }
 
@@ -178,7 +220,7 @@ fn any_record() -> impl Strategy<Value = Frame> {
         any::<(u32, u32, u64, u32, u16)>(),
         any_progress(),
         any_input(),
-        prop::collection::vec(".{0,20}", 8),
+        prop::collection::vec(".{0,20}", 10),
         ".{0,50}",
     )
         .prop_map(|((part, epoch, offset, ordinal, status), progress, input, strings, keep)| {
@@ -191,7 +233,9 @@ fn any_record() -> impl Strategy<Value = Frame> {
                 content_languages,
                 id,
                 title,
-            ] = <[String; 8]>::try_from(strings).unwrap();
+                author,
+                published,
+            ] = <[String; 10]>::try_from(strings).unwrap();
             let meta = Meta {
                 url,
                 fetch_time,
@@ -204,6 +248,8 @@ fn any_record() -> impl Strategy<Value = Frame> {
                 warc_record_length: offset / 2,
                 image_size: (epoch, part),
                 title,
+                author,
+                published,
             };
             Frame::Record(Box::new(RecordFrame {
                 part,

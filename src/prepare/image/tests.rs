@@ -13,7 +13,7 @@ use crate::source::Response;
 const SETTINGS: ImageSettings = ImageSettings { size: [0, 0], max_side: 1_000, max_pixels: 500_000 };
 
 fn prepare(body: &[u8], filter: &FilterSettings, size: (u32, u32)) -> Result<Prepared, Exclusion> {
-    let mut preparer = ImagePreparer::new(&SETTINGS, filter, Some(size)).expect("valid");
+    let preparer = ImagePreparer::new(&SETTINGS, filter, Some(size)).expect("valid");
     preparer.prepare(Response { body: body.to_vec(), ..Response::default() })
 }
 

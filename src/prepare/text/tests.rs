@@ -1,4 +1,5 @@
 use warcdl_actors::{Exclusion, Input, Meta};
+use whatlang::Lang;
 
 use super::{Extractor, TextPreparer, TextSettings};
 use crate::filter::FilterSettings;
@@ -37,13 +38,24 @@ fn a_page_becomes_text_and_provenance() {
     for extractor in [Extractor::Main, Extractor::Plain] {
         let prepared = preparer(extractor, &open()).prepare(page(&article())).expect("passes");
         let text = str::from_utf8(&prepared.keep).expect("UTF-8");
-        assert_eq!(text.lines().count(), 5, "{extractor:?}: {text}");
-        assert!(text.lines().all(|line| line == SENTENCE.repeat(4).trim_end()), "{extractor:?}: {text}");
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        assert_eq!(lines, [SENTENCE.repeat(4).trim_end(); 5], "{extractor:?}");
         assert_eq!(prepared.input, Input::None);
         assert_eq!(prepared.meta.title, "Cake & Tea");
         assert_eq!(prepared.meta.content_charset, "UTF-8");
         assert_eq!(prepared.meta.content_languages, "eng");
         assert_eq!(prepared.meta.url, "http://example.org/recipe");
+    }
+}
+
+#[test]
+fn the_model_reads_one_line_and_what_is_kept_has_paragraphs() {
+    let filter = FilterSettings { text_regex: "an hour\\. Whisk".into(), ..open() };
+    for extractor in [Extractor::Main, Extractor::Plain] {
+        let page = page(&article().replace("<p>", "<p>\n"));
+        let prepared = preparer(extractor, &filter).prepare(page).expect("its model's text matches");
+        let kept = str::from_utf8(&prepared.keep).expect("UTF-8");
+        assert!(kept.contains("an hour.\n"), "{extractor:?}: {kept}");
     }
 }
 
@@ -97,15 +109,25 @@ fn a_picture_that_is_called_a_page_is_none() {
 
 #[test]
 fn hostile_pages_are_refused_or_cost_little() {
-    // Unguarded, each of these takes minutes or a stack: a guard that fails shows as a test that does not end.
+    // Unlimited, each of these takes minutes or a stack: a limit that fails shows as a test that does not end.
     let (refused, bounded) = (Some(Exclusion::HtmlLimits), None);
     let attributes: String = (0..100_000).map(|number| format!(" a{number}=1")).collect();
+    let paragraphs = format!("<p>{}</p>", SENTENCE.repeat(2)).repeat(20_000_000 / 178);
+    let preparer = |extractor| {
+        let settings = TextSettings { max_elements: 1_000_000, ..settings(extractor) };
+        let text = TextPreparer::new(&settings, &open(), None, 0).expect("valid");
+        Preparer::Text(Box::new(text))
+    };
     for (name, verdict, body) in [
         ("nested blocks", refused, "<div>".repeat(100_000)),
         ("unclosed links", refused, "<div><a>".repeat(20_000)),
         ("attributes", refused, format!("<p{attributes}>")),
         ("nested tables", refused, "<table><tr><td>".repeat(5_000)),
         ("unclosed comments", bounded, "<!--".repeat(200_000)),
+        ("paragraphs", bounded, paragraphs),
+        ("links", bounded, "<a href=\"/page\">a link of some words</a> ".repeat(200_000)),
+        ("many line breaks", refused, "<br>".repeat(1_000_001)),
+        ("nested spans", refused, "<span>".repeat(20_000)),
         ("quotes", refused, "<a b=\"".repeat(200_000)),
         ("raw text", bounded, "<title></".repeat(100_000)),
         ("raw text with tags", bounded, format!("<title>{}", "</x ".repeat(100_000))),
@@ -114,13 +136,15 @@ fn hostile_pages_are_refused_or_cost_little() {
         ("skipped", refused, "<nav>".repeat(100_000)),
         ("buttons", bounded, format!("{}{}", "<button>".repeat(30_000), "</select>".repeat(30_000))),
         ("line breaks", bounded, "<br>".repeat(150_000)),
-        // As much as the guards let through.
+        // As much as the limits let through.
         ("deep", bounded, format!("{}{}", "<div>".repeat(505), "<p>x, y</p>".repeat(4_000))),
         ("tables", bounded, format!("{}{SENTENCE}", "<table><tr><td>".repeat(160))),
         ("formatting", bounded, format!("<p>{}", "<b><i><font>x".repeat(160))),
     ] {
-        for extractor in [Extractor::Main, Extractor::Plain] {
-            let outcome = preparer(extractor, &open()).prepare(page(&body));
+        let both = [Extractor::Main, Extractor::Plain];
+        // The largest need no second look.
+        for &extractor in &both[..if body.len() > 4_000_000 { 1 } else { 2 }] {
+            let outcome = preparer(extractor).prepare(page(&body));
             assert_eq!(outcome.err(), verdict, "{name}, {extractor:?}");
         }
     }
@@ -134,4 +158,22 @@ fn settings_are_checked_without_a_tokenizer() {
     let filter = FilterSettings { url_regex: "(".into(), ..open() };
     let error = TextPreparer::new(&settings(Extractor::Main), &filter, None, 0).err().expect("refused");
     assert!(error.to_string().contains("filter.url_regex"), "{error}");
+}
+
+#[test]
+fn the_language_is_that_of_most_of_the_text() {
+    let english =
+        "This manual is not yet translated, and its first chapters are as they were written. ".repeat(40);
+    let russian =
+        "Это руководство переведено не полностью, но большая его часть написана по-русски. ".repeat(100);
+    for (text, expected) in [
+        (format!("{english}{russian}"), Lang::Rus),
+        (format!("{russian}{english}"), Lang::Rus),
+        (format!("{}{english}", &russian[..russian.floor_char_boundary(2_000)]), Lang::Eng),
+        (english[..300].to_owned(), Lang::Eng),
+        (russian.clone(), Lang::Rus),
+    ] {
+        assert_eq!(super::language(&text), Some(expected), "{} bytes", text.len());
+    }
+    assert_eq!(super::language(""), None);
 }

@@ -53,7 +53,7 @@ impl WarcHeaders {
 impl From<arc::Line> for WarcHeaders {
     fn from(line: arc::Line) -> Self {
         let arc::Line { length, block, warc_type, meta } = line;
-        WarcHeaders { length, content_length: Some(block), warc_type, content_type: Vec::new(), meta }
+        WarcHeaders { length, content_length: block, warc_type, content_type: Vec::new(), meta }
     }
 }
 

@@ -9,6 +9,9 @@ use super::ArchiveReader;
 use crate::kind::Kind;
 use crate::source::{RecordSettings, RecordType};
 
+mod damages;
+mod formats;
+
 struct OneByte(Cursor<Vec<u8>>);
 
 impl Read for OneByte {
@@ -76,6 +79,7 @@ fn arc_record(name: &str) -> Vec<u8> {
 fn read(input: Box<dyn Read + Send>, file: &[u8], start: Position) -> Vec<(Position, Position, Outcome)> {
     let head = Cursor::new(file.to_vec());
     let mut reader = ArchiveReader::new(input, "test", start, &settings(), Kind::Text)
+        .sized(file.len() as u64)
         .with_head(move || Ok(Box::new(head)));
     let mut entries = Vec::new();
     while let Some(entry) = reader.next().unwrap() {
@@ -439,4 +443,29 @@ fn texts_and_files_without_http_are_taken_if_asked_for() {
         [page, Ok("a text".into()), Ok("<p>a file</p>".into()), wrong_content, Err(Exclusion::BodyTooShort)]
     );
     assert_eq!(read(&[RecordType::Conversion])[..2], [wrong_type, Ok("a text".into())]);
+}
+
+/// Found by fuzzing: who went on behind the record took the rest for an archive of its own format.
+#[test]
+fn the_format_is_that_of_the_file_wherever_reading_goes_on() {
+    let a = gzip(&record("a"));
+    for garbage in [&b"no member"[..], b"WARC/1.0 or so", b"a frame \x28\xb5\x2f\xfd", &skippable(0x50, b"x")]
+    {
+        let file = [&a[..], &[0; 30], garbage].concat();
+        check("garbage at the end of gzip", &file, &[Ok("a"), Err(Exclusion::Garbage)]);
+    }
+    let file = [&zstd(&record("a"))[..], b"WARC/1.0 or so"].concat();
+    check("garbage at the end of zstd", &file, &[Ok("a"), Err(Exclusion::Garbage)]);
+}
+
+/// A search at each of them to the end of what is at hand would take time by the square.
+#[test]
+fn headers_of_gzip_without_an_end_are_passed() {
+    let (a, c) = (gzip(&record("a")), gzip(&record("c")));
+    let headers = [0x1f, 0x8b, 8, 8].repeat(100_000);
+    check(
+        "names without an end",
+        &[&a[..], &headers, &c].concat(),
+        &[Ok("a"), Err(Exclusion::Truncated), Ok("c")],
+    );
 }

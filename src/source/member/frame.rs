@@ -10,7 +10,7 @@ pub(super) const MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// Length of the magic and the length of a skippable frame.
 pub(super) const SKIPPABLE_HEADER: usize = 8;
 /// Windows up to 128 MiB, as large as compressors make them unless they are forced.
-const WINDOW_LOG_MAX: u32 = 27;
+pub(in super::super) const WINDOW_LOG_MAX: u32 = 27;
 /// What the decoder asks for at the start of a frame.
 const FIRST_HINT: usize = 5;
 const BLOCK_HEADER: usize = 3;

@@ -7,7 +7,7 @@ const BUFFER: usize = 512 << 10;
 pub(super) const LOOK_BACK: usize = 4 << 20;
 const READ: usize = 256 << 10;
 /// Bytes read again beyond the archive's own length before lengths that lie are believed.
-const REREAD: u64 = 64 << 20;
+pub(super) const REREAD: u64 = 64 << 20;
 
 /// The stored bytes, with a look-back to the start of the open member for finding the next one after damage.
 pub(super) struct Stored {

@@ -125,6 +125,14 @@ impl Dispatcher {
                 }
                 self.settle(env, mail);
             }
+            Message::Dismiss(session) => {
+                if self.sessions.contains(&session)
+                    && let Some(lease) = self.table.dismiss(session)
+                {
+                    self.revoke(env, mail, lease);
+                }
+                self.settle(env, mail);
+            }
             other => unreachable!("not for the dispatcher: {other:?}"),
         }
         Ok(())

@@ -47,6 +47,7 @@ pub enum Message {
         reason: String,
     },
     Drain,
+    Dismiss(SessionId),
     // To the interleaver.
     Arrived {
         session: SessionId,

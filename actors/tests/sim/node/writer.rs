@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use warcdl_actors::books::Books;
 use warcdl_actors::credit::CreditLease;
-use warcdl_actors::frontier::Verdict;
+use warcdl_actors::frontier::{Released, Verdict};
 use warcdl_actors::message::Admitted;
 use warcdl_actors::results::{Results, ResultsError, Row};
 use warcdl_actors::writer::Decision;
@@ -27,6 +27,8 @@ pub struct Writer {
     results: Results,
     decision: Decision,
     books: Books<Kept>,
+    /// What was released, for the next commit.
+    pending: Vec<(RecordKey, Row)>,
     stuck: Option<(Vec<PartState>, Duration)>,
     last_commit: Duration,
     backlog: VecDeque<Scored>,
@@ -46,6 +48,7 @@ impl Writer {
             results,
             decision: Decision { threshold: THRESHOLD, label: Arc::from("") },
             books: Books::new(parts),
+            pending: Vec::new(),
             stuck: None,
             last_commit: env.now(),
             backlog: VecDeque::new(),
@@ -66,8 +69,8 @@ impl Writer {
         match message {
             Message::Accepted(accepted) => {
                 if !self.ended() {
-                    let results = &mut self.results;
-                    let taken = self.books.accept(&accepted, |kept| store(env, results, kept));
+                    let pending = &mut self.pending;
+                    let taken = self.books.accept(&accepted, |released| store(env, pending, released));
                     if let Err(stale) = taken {
                         env.oracle.violated(stale.to_string());
                     }
@@ -75,8 +78,8 @@ impl Writer {
             }
             Message::Cut { part, new } => self.books.cut(part, new),
             Message::Close { part, epoch, reason } => {
-                let results = &mut self.results;
-                self.books.give_up(part, epoch, &reason, |kept| store(env, results, kept));
+                let pending = &mut self.pending;
+                self.books.give_up(part, epoch, &reason, |released| store(env, pending, released));
             }
             Message::Scored { records, scores } => {
                 self.backlog.push_back((records, scores));
@@ -106,8 +109,10 @@ impl Writer {
             }
         };
         self.settled += 1;
-        let results = &mut self.results;
-        if let Err(stale) = self.books.settle(part, key.position, verdict, |kept| store(env, results, kept)) {
+        let pending = &mut self.pending;
+        if let Err(stale) =
+            self.books.settle(part, key.position, verdict, |released| store(env, pending, released))
+        {
             env.oracle.violated(stale.to_string());
         }
     }
@@ -128,7 +133,9 @@ impl Writer {
     /// Commits if it is time to.
     pub fn look(&mut self, env: &mut Env, mail: &mut Mail) {
         let due = env.now() - self.last_commit >= env.scenario.commit_every && self.books.is_changed();
-        let large = self.results.pending_bytes() >= env.scenario.commit_bytes;
+        let file = |row: &Row| row.file.as_ref().map_or(0, |(_, bytes)| bytes.len());
+        let bytes: usize = self.pending.iter().map(|(_, row)| row.line.len() + file(row)).sum();
+        let large = bytes as u64 >= env.scenario.commit_bytes;
         if !self.ended() && self.stuck.is_none() && (due || large) {
             self.commit(env, mail, false);
         }
@@ -144,7 +151,13 @@ impl Writer {
 
     fn commit(&mut self, env: &mut Env, mail: &mut Mail, finish: bool) {
         let now = env.now();
-        let (parts, since) = self.stuck.take().unwrap_or_else(|| (self.books.take_changed(), now));
+        let (parts, since) = self.stuck.take().unwrap_or_else(|| {
+            for (key, row) in self.pending.drain(..) {
+                env.oracle.put(key, &row);
+                self.results.put(row);
+            }
+            (self.books.take_changed(), now)
+        });
         env.say(|| format!("commit, finish: {finish}, of {parts:?}"));
         env.oracle.commit(&parts);
         let done = if finish { self.results.finish(&parts) } else { self.results.commit(&parts) };
@@ -187,8 +200,13 @@ impl Writer {
     }
 }
 
-fn store(env: &mut Env, results: &mut Results, (key, row, credit): Kept) {
-    env.oracle.put(key, &row);
-    results.put(row);
-    drop(credit);
+/// Keeps what was released for the next commit, and gives its credit back.
+fn store(env: &mut Env, pending: &mut Vec<(RecordKey, Row)>, released: Released<Kept>) {
+    pending.push(match released {
+        Released::Positive((key, row, _)) => (key, row),
+        Released::Lost(warc, lost) => {
+            env.count("place listed");
+            (RecordKey { warc, position: lost.at }, env.scenario.listed_row(warc, lost))
+        }
+    });
 }
