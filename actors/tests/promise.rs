@@ -65,7 +65,9 @@ fn a_record_that_hangs_its_reader_is_quarantined_though_the_reader_lives() {
     let outcome = world
         .play(|stage| async move {
             let deaths = readers(stage).await;
-            assert!(deaths.iter().all(|death| matches!(death, ReaderError::Closed)), "{deaths:?}");
+            // A node that closes before it has read all, such as a heartbeat, is seen as a reset.
+            let hung_up = |death: &ReaderError| matches!(death, ReaderError::Closed | ReaderError::Wire(_));
+            assert!(deaths.iter().all(hung_up), "{deaths:?}");
         })
         .unwrap();
     assert!(outcome.complete());
