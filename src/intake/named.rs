@@ -124,7 +124,7 @@ impl NamedEntries {
             })?;
         }
         let input = Slice { stretch: Arc::clone(&self.stretch), left: end.saturating_sub(extent.offset) };
-        let reader = self.opener.reader(Box::new(input), start);
+        let reader = self.opener.reader(Box::new(input), start).indexed();
         // Where a lease begins behind the last record of a member, there may be nothing more to tell.
         self.current = Some(Current { reader, extent, end, told: start.ordinal > 0 });
         Ok(true)

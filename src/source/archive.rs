@@ -14,8 +14,8 @@ use super::{RecordSettings, RecordType, Response, WarcType};
 use crate::kind::Kind;
 pub use entry::{Entry, ReadError};
 use header::WarcHeaders;
+use recovery::{is_cut_off, record_start, undecided, warc_start};
 pub(super) use recovery::{is_padding, opens_record};
-use recovery::{record_start, undecided, warc_start};
 use taken::{Seen, Taken, Wanted};
 
 mod entry;
@@ -85,13 +85,20 @@ impl ArchiveReader {
     }
 
     /// The same with a way to open the head of the file, which tells its format, and holds the dictionary of some archives of
-    /// zstd frames. It is taken only where reading starts behind the head, and not at a member of gzip.
+    /// zstd frames. It is opened only where reading starts behind the head.
     #[must_use]
     pub fn with_head(
         mut self,
         open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static,
     ) -> Self {
         self.members.set_head(Box::new(open));
+        self
+    }
+
+    /// The same at a record that an index names: what begins there like a member of gzip is one, and the head is not asked.
+    #[must_use]
+    pub fn indexed(mut self) -> Self {
+        self.members.trust_magic();
         self
     }
 
@@ -123,8 +130,8 @@ impl ArchiveReader {
         }
     }
 
-    /// The same, but a response is passed over: nothing is parsed, kept or decoded of its block. Such an entry, if no
-    /// damage was found in it, is [`Exclusion::Quarantined`].
+    /// The same, but a record that is taken is passed over: nothing is decoded of its block. Such an entry, if no damage was
+    /// found in it, is [`Exclusion::Quarantined`]. Its bounds are those that [`ArchiveReader::next`] finds.
     pub fn pass_over(&mut self) -> Result<Option<Entry>, ReadError> {
         self.passing_over = true;
         let entry = self.next();
@@ -215,8 +222,8 @@ impl ArchiveReader {
                     return self.resync(Exclusion::NoRecordHeaders);
                 };
                 let section = &self.members.bytes()[..length];
-                if warc_start(section).is_some() {
-                    // Cut off in its headers; what follows is the next record's.
+                if is_cut_off(section) {
+                    // What follows is the next record's.
                     return self.resync(Exclusion::NoRecordHeaders);
                 }
                 WarcHeaders::parse(section, length)
@@ -228,32 +235,23 @@ impl ArchiveReader {
             self.seen.url.clone_from(&headers.meta.url);
         }
         let Some(block) = headers.content_length else {
-            if !is_response || self.members.is_plain() {
+            if self.members.is_plain() {
                 return self.resync(Exclusion::BadLength);
             }
             self.members.consume(headers.length);
-            return self.rest_of_member(headers.meta);
+            return self.rest_of_member(headers);
         };
         if self.members.is_plain() && block > self.rest(headers.length) {
             return self.overlong(headers.length);
         }
         self.members.consume(headers.length);
-        if !self.taken.settings.types.iter().any(|taken| taken.warc_type() == headers.warc_type) {
-            let reason = match headers.warc_type {
-                WarcType::Revisit => Exclusion::Revisit,
-                _ => Exclusion::WrongWarcType,
-            };
-            return self.discard(block, reason);
-        }
-        if self.passing_over {
-            return self.discard(block, Exclusion::Quarantined);
+        if let Err(reason) = self.taken.check_type(headers.warc_type) {
+            return self.discard(block, reason, false);
         }
         if !is_response {
-            // The block is the file itself, and the record's own header says what it is.
-            let file = Headers { content_type: &headers.content_type, ..Headers::default() };
-            return match self.taken.check(&file, block, headers.meta, &mut self.seen) {
-                Err(reason) => self.discard(block, reason),
-                Ok(wanted) => self.body(wanted),
+            return match self.taken.check_file(&headers.content_type, block, headers.meta, &mut self.seen) {
+                Err(reason) => self.discard(block, reason, false),
+                Ok(wanted) => self.body(wanted, Vec::new()),
             };
         }
         let limit = block.min(MAX_HEADERS as u64) as usize;
@@ -263,27 +261,30 @@ impl ArchiveReader {
             None if block <= MAX_HEADERS as u64 && self.members.bytes().len() >= limit => Some(limit),
             None => None,
         };
+        // What looks like a record in the HTTP headers is one only if the block does not end where the length says: a server
+        // may send such headers.
+        let mut doubtful = Vec::new();
         let wanted = match http {
             Some(length) if length as u64 <= block => {
                 let section = &self.members.bytes()[..length];
                 if warc_start(section).is_some() {
-                    return self.resync(Exclusion::BadLength);
+                    doubtful = section.to_vec();
                 }
                 self.taken.check_http(section, block - length as u64, headers.meta, &mut self.seen)
             }
             _ => Err(Exclusion::NoHttpHeaders),
         };
         match wanted {
-            Err(reason) => self.discard(block, reason),
+            Err(reason) => self.discard(block, reason, !doubtful.is_empty()),
             Ok(wanted) => {
                 self.members.consume((block - wanted.body) as usize);
-                self.body(wanted)
+                self.body(wanted, doubtful)
             }
         }
     }
 
-    /// A response whose length is not known: it ends with its member, if no other record follows in there.
-    fn rest_of_member(&mut self, meta: Meta) -> io::Result<Result<Response, Exclusion>> {
+    /// A record whose length is not known: it ends with its member, if no other record follows in there.
+    fn rest_of_member(&mut self, headers: WarcHeaders) -> io::Result<Result<Response, Exclusion>> {
         let cap = self.cap().saturating_add(MAX_HEADERS);
         let mut block = Vec::new();
         loop {
@@ -303,18 +304,20 @@ impl ArchiveReader {
             return Ok(Err(self.damage()?));
         }
         self.members.close();
-        if !self.taken.settings.types.iter().any(|taken| taken.warc_type() == WarcType::Response) {
-            return Ok(Err(Exclusion::WrongWarcType));
-        }
-        if self.passing_over {
-            return Ok(Err(Exclusion::Quarantined));
+        if let Err(reason) = self.taken.check_type(headers.warc_type) {
+            return Ok(Err(reason));
         }
         let trimmed = block.strip_suffix(b"\r\n\r\n").or_else(|| block.strip_suffix(b"\n\n"));
         block.truncate(trimmed.map_or(block.len(), <[u8]>::len));
-        let section = section_len(&block, 0).unwrap_or(block.len());
-        let body = block.split_off(section);
-        let wanted = self.taken.check_http(&block, body.len() as u64, meta, &mut self.seen);
-        Ok(wanted.and_then(|wanted| wanted.decode(body, self.cap())))
+        let WarcHeaders { warc_type, content_type, meta, .. } = headers;
+        let (wanted, body) = if warc_type == WarcType::Response {
+            let section = section_len(&block, 0).unwrap_or(block.len());
+            let body = block.split_off(section);
+            (self.taken.check_http(&block, body.len() as u64, meta, &mut self.seen), body)
+        } else {
+            (self.taken.check_file(&content_type, block.len() as u64, meta, &mut self.seen), block)
+        };
+        Ok(wanted.and_then(|wanted| self.decode(wanted, body)))
     }
 
     /// Length of the header section at hand, if it ends within `limit` bytes of the member.
@@ -336,13 +339,20 @@ impl ArchiveReader {
         }
     }
 
-    fn body(&mut self, wanted: Wanted) -> io::Result<Result<Response, Exclusion>> {
-        let mut body = Vec::with_capacity(wanted.body as usize);
-        let whole = self.pass(wanted.body, |piece| body.extend_from_slice(piece))?;
-        let length = body.len();
-        let followed = self.finish(whole, &mut body, Ok(()))?;
-        body.truncate(length);
-        Ok(followed.and_then(|()| wanted.decode(body, self.cap())))
+    /// Reads the body; `block` is what stands before it, if records may start in there.
+    fn body(&mut self, wanted: Wanted, mut block: Vec<u8>) -> io::Result<Result<Response, Exclusion>> {
+        let before = block.len();
+        block.reserve_exact(wanted.body as usize);
+        let whole = self.pass(wanted.body, |piece| block.extend_from_slice(piece))?;
+        let length = block.len();
+        let followed = self.finish(whole, &mut block, Ok(()))?;
+        block.truncate(length);
+        block.drain(..before);
+        Ok(followed.and_then(|()| self.decode(wanted, block)))
+    }
+
+    fn decode(&self, wanted: Wanted, body: Vec<u8>) -> Result<Response, Exclusion> {
+        if self.passing_over { Err(Exclusion::Quarantined) } else { wanted.decode(body, self.cap()) }
     }
 
     /// Longest block that is kept in memory.
@@ -350,11 +360,17 @@ impl ArchiveReader {
         usize::try_from(self.taken.settings.max_body_bytes).unwrap_or(usize::MAX - 1)
     }
 
-    fn discard<T>(&mut self, count: u64, reason: Exclusion) -> io::Result<Result<T, Exclusion>> {
+    /// Passes the block of a record that is left out; `is_doubtful` if records seem to start in it.
+    fn discard<T>(
+        &mut self,
+        count: u64,
+        reason: Exclusion,
+        is_doubtful: bool,
+    ) -> io::Result<Result<T, Exclusion>> {
         let mut block = Vec::new();
         // Where other records may follow, to go back to if the length covers them.
         let cap = self.cap();
-        let may_lie = count <= KEPT_ALWAYS || count > cap as u64;
+        let may_lie = is_doubtful || count <= KEPT_ALWAYS || count > cap as u64;
         let mut keep = self.members.is_plain() || self.ordinal > 0 || may_lie;
         let whole = self.pass(count, |piece| {
             keep &= block.len() + piece.len() <= cap;

@@ -74,6 +74,8 @@ pub(super) struct Members {
     whole: Whole,
     frames: Option<Frames>,
     head: Option<OpenHead>,
+    /// What begins like a member of gzip is one.
+    trusted: bool,
     window: Box<[u8]>,
     from: usize,
     to: usize,
@@ -99,6 +101,7 @@ impl Members {
             whole: Whole::new(),
             frames: None,
             head: None,
+            trusted: false,
             window: vec![0; WINDOW].into_boxed_slice(),
             from: 0,
             to: 0,
@@ -117,6 +120,11 @@ impl Members {
     /// Where those who read from behind the file's head learn its format, and get the dictionary of its frames from.
     pub(super) fn set_head(&mut self, head: OpenHead) {
         self.head = Some(head);
+    }
+
+    /// Takes what begins like a member of gzip for one, without a look at the head.
+    pub(super) fn trust_magic(&mut self) {
+        self.trusted = true;
     }
 
     pub(super) fn is_open(&self) -> bool {

@@ -155,6 +155,25 @@ pub(super) fn warc_start(bytes: &[u8]) -> Option<usize> {
     })
 }
 
+/// Fields of which a record has one each.
+const ONCE: [&[u8]; 5] =
+    [b"WARC-Type", b"WARC-Target-URI", b"WARC-Record-ID", b"WARC-Date", b"Content-Length"];
+
+/// Whether the header section of a record was cut off, and is now the next record's from a place in it on. A URI alone may end
+/// as the first line of a record does.
+pub(super) fn is_cut_off(section: &[u8]) -> bool {
+    let Some(at) = warc_start(section) else { return false };
+    let (before, behind) = section.split_at(at);
+    let tells = |lines: &[u8], name: &[u8]| {
+        lines
+            .split(|&byte| byte == b'\n')
+            .any(|line| line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name))
+    };
+    let last = memrchr(b'\n', before).map_or(before, |line| &before[line + 1..]);
+    let in_a_name = !last.contains(&b':');
+    in_a_name || ONCE.iter().any(|name| tells(before, name) && tells(behind, name))
+}
+
 /// Whether a version stands here, which tells a record's start from a text about it.
 fn is_version(bytes: &[u8]) -> bool {
     matches!(bytes, [version, b'.', ..] if version.is_ascii_digit())

@@ -31,6 +31,26 @@ pub(super) struct Wanted {
     pub(super) response: Response,
 }
 impl Taken {
+    /// Whether records of this type are taken.
+    pub(super) fn check_type(&self, warc_type: WarcType) -> Result<(), Exclusion> {
+        match warc_type {
+            _ if self.settings.types.iter().any(|taken| taken.warc_type() == warc_type) => Ok(()),
+            WarcType::Revisit => Err(Exclusion::Revisit),
+            _ => Err(Exclusion::WrongWarcType),
+        }
+    }
+
+    /// Whether the record is taken whose block is the file itself, as the record's own header says what it is.
+    pub(super) fn check_file(
+        &self,
+        content_type: &[u8],
+        body: u64,
+        meta: Meta,
+        seen: &mut Seen,
+    ) -> Result<Wanted, Exclusion> {
+        self.check(&Headers { content_type, ..Headers::default() }, body, meta, seen)
+    }
+
     /// Whether the response with this section of HTTP headers and so long a body is taken.
     pub(super) fn check_http(
         &self,
@@ -49,7 +69,7 @@ impl Taken {
     }
 
     /// Whether what has these headers and is so long is taken.
-    pub(super) fn check(
+    fn check(
         &self,
         headers: &Headers<'_>,
         body: u64,

@@ -58,12 +58,12 @@ impl Members {
     }
 
     /// Tells by the first bytes of the file how the members are stored, and gets the dictionary of frames. Reading that starts
-    /// behind them asks the head, since anything may stand where it starts, unless that is a member of gzip.
+    /// behind them asks the head, since anything may stand where it starts.
     fn recognise(&mut self) -> io::Result<()> {
         self.stored.ensure(HEAD)?;
         let mut head = None;
         if self.stored.offset() > 0
-            && !self.stored.bytes().starts_with(gzip::MAGIC)
+            && !(self.trusted && self.stored.bytes().starts_with(gzip::MAGIC))
             && let Some(open) = self.head.take()
         {
             let mut opened = Stored::new(open()?, 0);

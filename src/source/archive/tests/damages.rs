@@ -16,7 +16,9 @@ use std::io::Cursor;
 
 use warcdl_actors::{Exclusion, Position};
 
-use super::{Random, gzip, read, record, record_with_length, zstd};
+use super::super::ArchiveReader;
+use super::{Random, gzip, read, record, record_with_length, settings, zstd};
+use crate::kind::Kind;
 
 const SEEDS: usize = 1000;
 const RECORDS: usize = 10;
@@ -279,6 +281,13 @@ impl Case {
         if end != file.len() as u64 && !file[end as usize..].iter().all(|&byte| byte == 0) {
             return Err(format!("the last entry ends at {end} of {}", file.len()));
         }
+        let passed_over = passed_over(&file);
+        let walked: Vec<_> =
+            entries.iter().map(|(at, next, outcome)| (*at, *next, outcome.clone().err())).collect();
+        let parts = passed_over.iter().zip(&walked).find(|(passed, walked)| passed != walked);
+        if parts.is_some() || passed_over.len() != walked.len() {
+            return Err(format!("{} entries, {} passed over: {parts:?}", walked.len(), passed_over.len()));
+        }
         let outcomes: Vec<Result<String, Exclusion>> = entries.into_iter().map(|entry| entry.2).collect();
         let page = |index: usize| format!("<p>{}</p>", self.pages[index]);
         let of_bytes = [Damage::Flip, Damage::Cut, Damage::Zeros, Damage::Tail].contains(&self.damage);
@@ -330,6 +339,19 @@ impl Case {
         });
         ends.take_while(|end| *end < inflated.len()).count()
     }
+}
+
+/// The same entries when each record is passed over: places, and why there is no page but for that.
+fn passed_over(file: &[u8]) -> Vec<(Position, Position, Option<Exclusion>)> {
+    let input = Box::new(Cursor::new(file.to_vec()));
+    let mut reader = ArchiveReader::new(input, "test", Position::default(), &settings(), Kind::Text)
+        .sized(file.len() as u64);
+    let mut entries = Vec::new();
+    while let Some(entry) = reader.pass_over().unwrap() {
+        let reason = entry.content.unwrap_err();
+        entries.push((entry.at, entry.next, Some(reason).filter(|&reason| reason != Exclusion::Quarantined)));
+    }
+    entries
 }
 
 #[test]

@@ -159,6 +159,29 @@ fn a_content_length_that_is_missing() {
 }
 
 #[test]
+fn a_content_length_that_is_missing_where_there_is_no_response() {
+    let missing = |record: Vec<u8>| {
+        gzip(String::from_utf8(record).unwrap().replacen("Content-Length", "X-Length", 1).as_bytes())
+    };
+    let file = [
+        missing(bare("request", "application/http", "GET / HTTP/1.1")),
+        missing(bare("revisit", "application/http", "HTTP/1.1 304 Not Modified")),
+        missing(bare("conversion", "text/plain", "a text")),
+        missing(bare("resource", "image/png", "a picture")),
+        gzip(&record("a")),
+    ];
+    let outcomes = outcomes(&file.concat(), &[RecordType::Response, RecordType::Conversion]);
+    let expected = [
+        (Some(WarcType::Request), Err(Exclusion::WrongWarcType)),
+        (Some(WarcType::Revisit), Err(Exclusion::Revisit)),
+        (Some(WarcType::Conversion), Ok("a text".to_owned())),
+        (Some(WarcType::Resource), Err(Exclusion::WrongWarcType)),
+        (Some(WarcType::Response), Ok("<p>a</p>".to_owned())),
+    ];
+    assert_eq!(outcomes, expected);
+}
+
+#[test]
 fn a_content_length_that_is_wrong() {
     let lost = [Ok("a"), Err(Exclusion::BadLength), Ok("c")];
     for length in [-9, 9, 900, 90_000] {
@@ -186,6 +209,51 @@ fn records_that_are_cut_off_where_the_next_one_begins() {
         check(&format!("{what}, plain"), &file, &[Ok("a"), Err(reason), Ok("c")]);
         check(&format!("{what}, one member"), &gzip(&file), &[Ok("a"), Err(reason), Ok("c")]);
     }
+}
+
+/// A server may send what looks like a record, and an address may end like one's first line.
+#[test]
+fn what_looks_like_a_record_inside_another_one_is_part_of_it() {
+    let response = |uri: &str, headers: &str, name: &str| {
+        let block = format!("HTTP/1.1 200 OK\r\n{headers}Content-Type: text/html\r\n\r\n<p>{name}</p>");
+        let length = block.len();
+        let http = "Content-Type: application/http";
+        let id = "WARC-Record-ID: <urn:uuid:00000000-0000-0000-0000-000000000000>";
+        let fields =
+            [uri, "WARC-Type: response", "WARC-Date: 2024-01-01T00:00:00Z", id, http].map(str::to_owned);
+        [0, 1].map(|first| {
+            let mut fields = fields.clone();
+            // Some writers begin with the URI, most with the type.
+            fields[..2].rotate_left(first);
+            let fields = fields.join("\r\n");
+            format!("WARC/1.0\r\n{fields}\r\nContent-Length: {length}\r\n\r\n{block}\r\n\r\n").into_bytes()
+        })
+    };
+    let uri = "WARC-Target-URI: http://b/";
+    let forged =
+        "WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://victim/\r\nContent-Length: 4\r\n";
+    for (what, uri, headers) in [
+        ("an address", "WARC-Target-URI: http://b/WARC/1.0", ""),
+        ("an address in brackets", "WARC-Target-URI: <http://b/WARC/1.0>", ""),
+        ("a server", uri, "Server: WARC/1.0\r\n"),
+        ("headers", uri, &format!("Server: {forged}")),
+        ("headers at a line", uri, &format!("Server: x\r\n{forged}")),
+    ] {
+        for record_b in response(uri, headers, "b") {
+            let records = [record("a"), record_b, record("c")];
+            let each = records.clone().map(|record| gzip(&record));
+            check(&format!("{what}, a member each"), &each.concat(), &ALL);
+            check(&format!("{what}, one member"), &gzip(&records.concat()), &ALL);
+            check(&format!("{what}, plain"), &records.concat(), &ALL);
+        }
+    }
+}
+
+/// The format of a file is told by its head, wherever reading begins.
+#[test]
+fn a_member_behind_an_uncompressed_archive() {
+    let file = [record("a"), gzip(&record("b"))].concat();
+    check("a member of gzip", &file, &[Ok("a"), Err(Exclusion::Garbage)]);
 }
 
 #[test]
