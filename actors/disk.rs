@@ -199,6 +199,8 @@ mod tests {
     fn the_file_system_does_what_the_model_does() {
         check(&mut ModelDisk::default());
         let root = std::env::temp_dir().join(format!("warcdl-disk-{}", std::process::id()));
+        // One with this process's number may have been killed.
+        let _ = fs::remove_dir_all(&root);
         fs::create_dir(&root).unwrap();
         check(&mut FsDisk::new(root.clone()));
         fs::remove_dir_all(&root).unwrap();

@@ -118,6 +118,8 @@ pub struct Reading {
 pub struct Dispatcher {
     table: LeaseTable,
     start: Instant,
+    /// When it last looked at the clock.
+    looked: Duration,
     /// Every session that has asked for work.
     sessions: BTreeMap<SessionId, (Arc<str>, Recipient<Work>)>,
     /// Names of readers that are not needed any more. One may be on its way yet, and none is given twice.
@@ -144,6 +146,7 @@ impl Dispatcher {
         Dispatcher {
             table,
             start: Instant::now(),
+            looked: Duration::ZERO,
             sessions: BTreeMap::new(),
             dismissed: BTreeSet::new(),
             waiting: Vec::new(),
@@ -155,10 +158,19 @@ impl Dispatcher {
         }
     }
 
+    /// Time since the start, without that for which this node stood still: nobody was heard then, so nobody was slow.
+    fn now(&mut self) -> Duration {
+        let elapsed = self.start.elapsed();
+        let stood_still = elapsed.saturating_sub(self.looked + 2 * REBALANCE_EVERY);
+        self.start += stood_still;
+        self.looked = elapsed - stood_still;
+        self.looked
+    }
+
     /// Offers work to every session that waits, and announces the end once.
     fn settle(&mut self) {
         self.metrics.archives_over.set(self.table.archives_over() as i64);
-        let now = self.start.elapsed();
+        let now = self.now();
         let Dispatcher { table, sessions, waiting, .. } = self;
         waiting.retain(|session| {
             let Some((_, answer)) = sessions.get(session) else { return false };
@@ -195,7 +207,8 @@ impl Dispatcher {
 
     /// Gives sessions that wait some of what others hold.
     fn rebalance(&mut self) {
-        while let Some(takeover) = self.table.rebalance(&self.waiting, self.start.elapsed()) {
+        let now = self.now();
+        while let Some(takeover) = self.table.rebalance(&self.waiting, now) {
             let Takeover { session, part, .. } = takeover;
             tracing::info!(session, part, "others have nothing to do: its work is shared out anew");
             self.metrics.takeovers.inc();
@@ -247,7 +260,8 @@ impl Handler<Advanced> for Dispatcher {
 
     fn handle(&mut self, Advanced { session, accepted, ending }: Advanced, _: &mut Context<Self>) {
         let attempt = matches!(ending, Ending::Attempt);
-        match self.table.accept(session, &accepted, attempt, self.start.elapsed()) {
+        let now = self.now();
+        match self.table.accept(session, &accepted, attempt, now) {
             Ok(newly) => {
                 let delivered = u64::from(accepted.record.is_some());
                 self.metrics.bytes_read.inc_by(newly);
@@ -265,7 +279,8 @@ impl Handler<Advanced> for Dispatcher {
             self.metrics.interruptions.inc();
             let Accepted { part, epoch, .. } = accepted;
             tracing::warn!(session, part, "lease ended early: {reason}");
-            match self.table.failed(session, part, epoch, &reason, self.start.elapsed()) {
+            let now = self.now();
+            match self.table.failed(session, part, epoch, &reason, now) {
                 Ok(returned) => self.returned(part, returned, &reason),
                 Err(fenced) => unreachable!("{fenced}"),
             }
@@ -279,7 +294,8 @@ impl Handler<Yielded> for Dispatcher {
     type Result = ();
 
     fn handle(&mut self, Yielded { session, part, epoch }: Yielded, _: &mut Context<Self>) {
-        match self.table.revoked(session, part, epoch, self.start.elapsed()) {
+        let now = self.now();
+        match self.table.revoked(session, part, epoch, now) {
             Ok(returned) => self.returned(part, returned, ""),
             Err(fenced) => unreachable!("{fenced}"),
         }
@@ -292,7 +308,8 @@ impl Handler<Gone> for Dispatcher {
     fn handle(&mut self, Gone { session, reason }: Gone, _: &mut Context<Self>) {
         self.sessions.remove(&session);
         self.waiting.retain(|&waiting| waiting != session);
-        match self.table.gone(session, &reason, self.start.elapsed()) {
+        let now = self.now();
+        match self.table.gone(session, &reason, now) {
             Some((part, returned)) => {
                 self.metrics.interruptions.inc();
                 tracing::warn!(

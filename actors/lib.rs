@@ -16,6 +16,7 @@ pub mod writer;
 pub mod batch;
 pub mod books;
 pub mod credit;
+pub mod deadline;
 pub mod disk;
 pub mod estate;
 pub mod exclusion;

@@ -1,5 +1,6 @@
 //! The listener: accepts connections, sees the handshake through, and starts a session for each reader.
 
+use crate::deadline::within;
 use crate::session::{Session, SessionContext};
 use crate::wire::handshake::{Welcome, admit, send_welcome};
 use crate::wire::{FrameCodec, HandshakeError, JobSecret, RECORD_COST, RECORD_OVERHEAD};
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::codec::Framed;
 
 /// Peers that may be in the handshake at once; further ones wait in the kernel's queue.
@@ -100,11 +100,12 @@ impl Listener {
         framed: &mut Framed<TcpStream, FrameCodec>,
         id: u64,
     ) -> Result<String, HandshakeError> {
-        let late = |_| HandshakeError::Late;
-        let name = timeout(PROOF_DEADLINE, admit(framed, &self.secret)).await.map_err(late)??;
+        let proof = within(PROOF_DEADLINE, admit(framed, &self.secret));
+        let name = proof.await.ok_or(HandshakeError::Late)??;
         let LinkLimits { window, max_record, .. } = self.limits;
         let welcome = Welcome { session: id, granted: window, max_record, job: self.job.clone() };
-        timeout(WELCOME_DEADLINE, send_welcome(framed, welcome)).await.map_err(late)??;
+        let welcomed = within(WELCOME_DEADLINE, send_welcome(framed, welcome));
+        welcomed.await.ok_or(HandshakeError::Late)??;
         Ok(name)
     }
 }

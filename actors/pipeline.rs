@@ -10,6 +10,7 @@
 
 use crate::batch::BatchRules;
 use crate::batcher::Batcher;
+use crate::deadline::within;
 use crate::dispatcher::{Dismiss, Dispatcher, Drain, Reading, Report};
 use crate::estate::Estate;
 use crate::exit::{Fault, FaultSender};
@@ -307,7 +308,7 @@ impl Pipeline {
         if ended.is_ok() {
             // Readers have been told to finish; one that hangs must not hold up the end of the run.
             let patience = if *self.stopped.borrow() { LAST_COMMIT } else { FAREWELL };
-            let _ = tokio::time::timeout(patience, self.sessions.recv()).await;
+            within(patience, self.sessions.recv()).await;
         }
         for arbiter in &self.arbiters {
             arbiter.stop();

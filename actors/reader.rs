@@ -6,6 +6,7 @@
 //! and those that a source with threads of its own has ready.
 
 use crate::credit::Window;
+use crate::deadline::within;
 use crate::metrics::ReaderFigure;
 use crate::port::{Pulse, Source};
 use crate::wire::codec::Received;
@@ -22,7 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::MissedTickBehavior;
 use tokio_util::codec::Framed;
 
 mod figures;
@@ -88,9 +89,7 @@ where
 {
     let mut framed = Framed::new(io, FrameCodec::new());
     let Welcome { session, granted, max_record, job: description } =
-        timeout(HANDSHAKE, introduce(&mut framed, secret, name))
-            .await
-            .map_err(|_| HandshakeError::Late)??;
+        within(HANDSHAKE, introduce(&mut framed, secret, name)).await.ok_or(HandshakeError::Late)??;
     tracing::info!(session, "connected to the GPU node");
     let source = job(description).map_err(ReaderError::Job)?;
 
@@ -247,6 +246,8 @@ where
     /// Sends until the worker is gone or the connection breaks.
     async fn run(mut self) -> Result<(), ReaderError> {
         let mut stats = tokio::time::interval(STATS_EVERY);
+        // Figures that were not told in time are of no use any more.
+        stats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.sink.send(Frame::Ready).await?;
         let mut next: Option<Frame> = None;
         loop {

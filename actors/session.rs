@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tokio_util::codec::Framed;
 
 /// How long freed credit may wait for company before it is granted.
@@ -326,6 +327,9 @@ where
     let watch = issuer.borrow().watch();
     let mut grants = tokio::time::interval(GRANT_EVERY);
     let mut pings = tokio::time::interval(PING_EVERY);
+    for interval in [&mut grants, &mut pings] {
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
     loop {
         let frame = tokio::select! {
             biased;

@@ -138,10 +138,14 @@ async fn waiting_for_a_server_beats_the_pulse() {
         given.stall_ms = 3_600_000;
         let pulse = Pulse::default();
         let input = store(&given).open(&archive, 0, &pulse).unwrap();
-        // An attempt, and two beats of the wait that follows.
         let beats = async {
-            while pulse.count() < 3 {
-                tokio::task::yield_now().await;
+            let mut looks = tokio::time::interval(Duration::from_millis(10));
+            while proxy.count("a.warc.gz") == 0 {
+                looks.tick().await;
+            }
+            let asked = pulse.count();
+            while pulse.count() < asked + 2 {
+                looks.tick().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(60), beats).await.expect("the wait beats");

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -76,19 +76,24 @@ pub fn inspect(archives: &[&Path], more: &[&str]) -> Output {
 /// Runs a command of [`command`] to its end.
 pub fn to_its_end(command: &mut Command) -> Output {
     let mut node = command.spawn().unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    let killer = Killer(node.id());
+    let (stdout, stderr) = (drain(node.stdout.take()), drain(node.stderr.take()));
+    let status = end(&mut node);
+    Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+/// How the process ends; one that hangs is killed.
+fn end(process: &mut Child) -> ExitStatus {
+    let id = process.id().to_string();
     let (done, is_done) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
-        if is_done.recv_timeout(deadline - Instant::now()) == Err(mpsc::RecvTimeoutError::Timeout) {
-            killer.kill();
+        if is_done.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-9", &id]).status();
         }
     });
-    let (stdout, stderr) = (drain(node.stdout.take()), drain(node.stderr.take()));
-    let status = node.wait().unwrap();
+    let status = process.wait().unwrap();
     drop(done);
     watchdog.join().unwrap();
-    Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+    status
 }
 
 /// Standard error as text.
@@ -150,16 +155,9 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Waits for its end and gives its exit code.
+    /// Waits for its end and gives its exit code; none if it hangs.
     pub fn wait(&mut self) -> Option<i32> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.child.try_wait().unwrap() {
-                Some(status) => return status.code(),
-                None if Instant::now() > deadline => panic!("the process hangs"),
-                None => thread::yield_now(),
-            }
-        }
+        end(&mut self.child).code()
     }
 }
 
@@ -167,14 +165,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-struct Killer(u32);
-
-impl Killer {
-    fn kill(&self) {
-        let _ = Command::new("kill").args(["-9", &self.0.to_string()]).status();
     }
 }
 

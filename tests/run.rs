@@ -136,14 +136,16 @@ fn reader_arguments(node: &Running) -> Vec<String> {
     })
 }
 
-fn scrape(address: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+/// The node's figures; none if the node is over.
+fn scrape(address: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    write!(stream, "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").ok()?;
     let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
+    stream.read_to_string(&mut text).ok().filter(|&read| read > 0)?;
+    Some(text)
 }
 
+/// One of them.
 fn metric(text: &str, name: &str) -> f64 {
     let line =
         text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap_or_else(|| panic!("{name}"));
@@ -164,7 +166,7 @@ fn a_reader_that_is_killed_and_one_that_comes_late_are_told_truthfully() {
 
     let mut first = Running::reader(&arguments);
     let deadline = Instant::now() + Duration::from_secs(60);
-    while metric(&scrape(&metrics), "warcdl_records_delivered_total") < 100.0 {
+    while metric(&scrape(&metrics).unwrap(), "warcdl_records_delivered_total") < 100.0 {
         assert!(Instant::now() < deadline, "the reader delivers nothing");
     }
     first.kill();
@@ -212,9 +214,7 @@ fn a_gpu_node_that_is_killed_goes_on_from_its_last_commit() {
         .line(|line| Some(line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?.to_owned()));
     let deadline = Instant::now() + Duration::from_secs(60);
     // One that is done before it is seen has committed enough too.
-    while TcpStream::connect(&metrics).is_ok()
-        && metric(&scrape(&metrics), "warcdl_records_committed_total") < 500.0
-    {
+    while scrape(&metrics).is_some_and(|text| metric(&text, "warcdl_records_committed_total") < 500.0) {
         assert!(Instant::now() < deadline, "nothing is committed");
     }
     first.kill();
@@ -323,7 +323,7 @@ fn every_figure_of_a_run_can_be_scraped() {
     let mut node = Running::gpu(&folder.config("launcher = \"none\""));
     let metrics =
         node.line(|line| Some(line.strip_prefix("metrics at http://")?.strip_suffix("/metrics")?.to_owned()));
-    let text = scrape(&metrics);
+    let text = scrape(&metrics).unwrap();
     assert_eq!(metric(&text, "warcdl_archives"), 1.0);
     assert_eq!(metric(&text, "warcdl_readers_connected"), 0.0);
     assert_eq!(metric(&text, "warcdl_records_excluded_total{reason=\"wrong_warc_type\"}"), 0.0);

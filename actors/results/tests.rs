@@ -351,6 +351,8 @@ fn a_run_on_the_file_system_leaves_what_the_model_has() {
     let model = ModelDisk::default();
     run(&model, COMMITS, |_, _| {}).unwrap();
     let root = std::env::temp_dir().join(format!("warcdl-results-{}", std::process::id()));
+    // One with this process's number may have been killed.
+    let _ = std::fs::remove_dir_all(&root);
     std::fs::create_dir(&root).unwrap();
     let open = || {
         let disk = crate::disk::FsDisk::new(root.clone());

@@ -3,6 +3,7 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::codec::Framed;
+use warcdl_actors::deadline::within;
 use warcdl_actors::wire::handshake::introduce;
 use warcdl_actors::wire::{FrameCodec, JobSecret};
 
@@ -29,7 +30,7 @@ impl NodeLink {
             let _ = stream.set_nodelay(true);
             NodeLink::open(stream, secret, application, attempt).await
         };
-        tokio::time::timeout(HANDSHAKE, dialled).await.map_err(|_| ControlError::Slow)?
+        within(HANDSHAKE, dialled).await.ok_or(ControlError::Slow)?
     }
 }
 

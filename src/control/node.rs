@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::codec::Framed;
+use warcdl_actors::deadline::within;
 use warcdl_actors::wire::handshake::{Welcome, admit, send_welcome};
 use warcdl_actors::wire::{FrameCodec, JobSecret, MAX_CONTROL_FRAME};
 
@@ -166,14 +167,14 @@ async fn accept(socket: TcpListener, shared: Arc<Shared>) {
         };
         let shared = Arc::clone(&shared);
         links.spawn(async move {
-            let greeted = tokio::time::timeout(HANDSHAKE, greet(stream, &shared.secret)).await;
+            let greeted = within(HANDSHAKE, greet(stream, &shared.secret)).await;
             let ended = match greeted {
-                Ok(Ok((link, Caller::Master { application, attempt }))) => {
+                Some(Ok((link, Caller::Master { application, attempt }))) => {
                     shared.serve(link, application, attempt).await
                 }
-                Ok(Ok((link, Caller::Operator { readers }))) => shared.obey(link, readers).await,
-                Ok(Err(error)) => return tracing::warn!(%peer, "control link refused: {error}"),
-                Err(_) => return tracing::warn!(%peer, "control link refused: no handshake in time"),
+                Some(Ok((link, Caller::Operator { readers }))) => shared.obey(link, readers).await,
+                Some(Err(error)) => return tracing::warn!(%peer, "control link refused: {error}"),
+                None => return tracing::warn!(%peer, "control link refused: no handshake in time"),
             };
             if let Err(error) = ended {
                 tracing::debug!(%peer, "control link lost: {error}");

@@ -2,6 +2,7 @@
 
 use tokio::net::TcpStream;
 use tokio_util::codec::Framed;
+use warcdl_actors::deadline::within;
 use warcdl_actors::wire::handshake::introduce;
 use warcdl_actors::wire::{FrameCodec, JobSecret};
 
@@ -21,5 +22,5 @@ pub async fn scale(address: &str, secret: &JobSecret, readers: u32) -> Result<An
         link.say(&Caller::Operator { readers }).await?;
         link.hear().await
     };
-    tokio::time::timeout(HANDSHAKE, asked).await.map_err(|_| ControlError::Slow)?
+    within(HANDSHAKE, asked).await.ok_or(ControlError::Slow)?
 }

@@ -27,7 +27,15 @@ pub(super) const MARKER: &str = ".warcdl";
 /// empty it meanwhile.
 #[derive(Debug)]
 pub struct FolderLock {
-    _marker: File,
+    marker: File,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing it is not enough: a process that another thread is about to start holds it for a moment. One that cannot be
+        // unlocked is unlocked by being closed.
+        let _ = self.marker.unlock();
+    }
 }
 
 /// Makes the folder, marks it and locks the marker. A folder that is not warcdl's must be empty. With `overwrite` what an
@@ -135,7 +143,7 @@ fn stands(folder: &Path) -> Result<bool, OpenError> {
 
 fn lock(folder: &Path, marker: File) -> Result<FolderLock, OpenError> {
     match marker.try_lock() {
-        Ok(()) => Ok(FolderLock { _marker: marker }),
+        Ok(()) => Ok(FolderLock { marker }),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(failed(folder, &folder.join(MARKER))(error)),
     }

@@ -4,10 +4,10 @@
 
 use std::io::{self, Read};
 
-use warcdl_actors::{Exclusion, Meta, Position};
+use warcdl_actors::{Exclusion, Position};
 
 use super::arc;
-use super::http::{Headers, section_len};
+use super::http::section_len;
 use super::member::{Boundary, End, Members};
 use super::response::PLAIN_TEXT;
 use super::{RecordSettings, RecordType, Response, WarcType};
