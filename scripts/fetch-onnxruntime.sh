@@ -100,9 +100,13 @@ trap 'rm -rf "$scratch"' EXIT
 
 echo "fetching $package $version for $platform"
 echo "$package==$version --hash=sha256:$wheel_sha256" >"$scratch/requirements.txt"
-python3 -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes --only-binary=:all: \
-    --implementation cp --python-version 3.12 --abi cp312 --platform "$platform" \
-    --dest "$scratch" --requirement "$scratch/requirements.txt" ||
+download() {
+    python3 -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes --only-binary=:all: \
+        --implementation cp --python-version 3.12 --abi cp312 --platform "$platform" \
+        --dest "$scratch" --requirement "$scratch/requirements.txt"
+}
+# pip does not ask again for what breaks off.
+download || download || download ||
     fail "pip could not download $package==$version: see its message above"
 
 files "$variant" | while read -r _ name; do

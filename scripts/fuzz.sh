@@ -31,8 +31,8 @@ cp Cargo.lock fuzz/Cargo.lock
 # For the host by its name, so that build scripts and macros are built without the flags.
 cargo build --release --manifest-path fuzz/Cargo.toml --bins --target "$host"
 
-# An input may take so many seconds, and the process so much memory, in MiB.
-limits=(-timeout=10 -rss_limit_mb=1024)
+# An input may take so many seconds of the clock, which go on where the machine is busy, and the process so much memory, in MiB.
+limits=(-timeout=60 -rss_limit_mb=1024)
 
 # Runs a target on what it found before and on the corpus that is kept.
 run() {

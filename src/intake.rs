@@ -1,6 +1,6 @@
 //! The `Source` port of a reader: archives from a store, records out of archives, prepared.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::mem;
 use std::ops::Range;
 use std::thread;
@@ -102,7 +102,10 @@ struct Opener {
 
 impl Opener {
     fn at(&self, start: Position) -> Result<ArchiveReader, SourceError> {
-        Ok(self.reader(self.stretch(start.offset..u64::MAX)?, start).sized(self.archive.size))
+        let reader = self.reader(self.stretch(start.offset..u64::MAX)?, start);
+        let again = self.clone();
+        let open_at = move |offset| again.stretch(offset..u64::MAX).map_err(io::Error::other);
+        Ok(reader.sized(self.archive.size).with_open_at(open_at))
     }
 
     /// Bytes of the archive.

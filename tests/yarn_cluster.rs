@@ -89,8 +89,7 @@ fn main() -> ExitCode {
     let start = Instant::now();
     let mut seconds = serde_json::Map::new();
     let mut failed = Vec::new();
-    let with_hdfs = faults.iter().any(|fault| fault.needs_hdfs());
-    let played = Stage::new(folder.clone(), with_hdfs, &program).and_then(|mut stage| {
+    let played = Stage::new(folder.clone(), Fault::need(&faults), &program).and_then(|mut stage| {
         let rows = stage.local(Crawl::Many)?.rows();
         println!("a cluster, and a local run of {rows} rows: {:.1} s", start.elapsed().as_secs_f64());
         for fault in &faults {

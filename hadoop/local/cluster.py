@@ -151,7 +151,13 @@ class Cluster:
                 self.java(name, arguments), cwd=folder, env=self.environment(), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        (folder / "pid").write_text(f"{process.pid}\n")
+        self.note(name, process)
+
+    def note(self, name, process):
+        """Notes the number of a process that was started, once it can be told by its mark: for a moment it has no arguments."""
+        (self.folder / name / "pid").write_text(f"{process.pid}\n")
+        while self.pid(name) is None and process.poll() is None:
+            time.sleep(0.005)
 
     def kill(self, name):
         self.signal(name, signal.SIGKILL)
@@ -315,7 +321,7 @@ class Cluster:
                 [sys.executable, __file__, "watch", str(self.folder), str(owner), self.mark("watch")], cwd="/",
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        (folder / "pid").write_text(f"{process.pid}\n")
+        self.note("watch", process)
 
     def stop(self):
         """Kills what is left of the run. Nothing of it is used again, so that nothing has to be closed in order."""

@@ -42,7 +42,11 @@ def fetch():
         shutil.rmtree(CLASSES, ignore_errors=True)
         command = ["mvn", "--batch-mode", "--quiet", "--no-transfer-progress", "--file", str(pom)]
         command += ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={LIB}"]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        # Maven keeps what came, and a network may fail for a moment.
+        for _ in range(3):
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if done.returncode == 0:
+                break
         if done.returncode != 0:
             raise Failure(f"Maven failed:\n{done.stdout.decode(errors='replace')}")
         stamp.write_text(wanted)

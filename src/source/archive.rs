@@ -95,6 +95,17 @@ impl ArchiveReader {
         self
     }
 
+    /// The same with a way to open the file at an offset: a record whose length covers more than is kept in memory, and is
+    /// found to lie, is read again.
+    #[must_use]
+    pub fn with_open_at(
+        mut self,
+        open: impl Fn(u64) -> io::Result<Box<dyn Read + Send>> + Send + 'static,
+    ) -> Self {
+        self.members.set_open_at(Box::new(open));
+        self
+    }
+
     /// The same at a record that an index names: what begins there like a member of gzip is one, and the head is not asked.
     #[must_use]
     pub fn indexed(mut self) -> Self {
@@ -345,7 +356,7 @@ impl ArchiveReader {
         block.reserve_exact(wanted.body as usize);
         let whole = self.pass(wanted.body, |piece| block.extend_from_slice(piece))?;
         let length = block.len();
-        let followed = self.finish(whole, &mut block, Ok(()))?;
+        let followed = self.finish(whole, &mut block, None, Ok(()))?;
         block.truncate(length);
         block.drain(..before);
         Ok(followed.and_then(|()| self.decode(wanted, block)))
@@ -367,6 +378,7 @@ impl ArchiveReader {
         reason: Exclusion,
         is_doubtful: bool,
     ) -> io::Result<Result<T, Exclusion>> {
+        let place = self.members.place();
         let mut block = Vec::new();
         // Where other records may follow, to go back to if the length covers them.
         let cap = self.cap();
@@ -380,7 +392,7 @@ impl ArchiveReader {
                 block = Vec::new();
             }
         })?;
-        self.finish(whole, &mut block, Err(reason))
+        self.finish(whole, &mut block, Some(place).filter(|_| !keep), Err(reason))
     }
 
     /// Passes `count` bytes of the member; `false` if it ends before.

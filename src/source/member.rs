@@ -12,6 +12,7 @@ pub(super) use boundary::Boundary;
 use frame::Frames;
 pub(super) use frame::WINDOW_LOG_MAX;
 pub(super) use gzip::gzip_header_len;
+pub(super) use place::Place;
 use stored::{REREAD, Stored};
 use whole::Whole;
 
@@ -19,6 +20,7 @@ mod boundary;
 mod dictionary;
 mod frame;
 mod gzip;
+mod place;
 mod stored;
 mod whole;
 
@@ -31,6 +33,9 @@ const HEAD: usize = 64 << 10;
 
 /// Opens the head of a file again, of which all else is read from further behind.
 pub(super) type OpenHead = Box<dyn FnOnce() -> io::Result<Box<dyn Read + Send>> + Send>;
+
+/// Opens a file at an offset.
+pub(super) type OpenAt = Box<dyn Fn(u64) -> io::Result<Box<dyn Read + Send>> + Send>;
 
 /// How the members are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +79,7 @@ pub(super) struct Members {
     whole: Whole,
     frames: Option<Frames>,
     head: Option<OpenHead>,
+    open_at: Option<OpenAt>,
     /// What begins like a member of gzip is one.
     trusted: bool,
     window: Box<[u8]>,
@@ -86,6 +92,8 @@ pub(super) struct Members {
     length: u32,
     /// Bytes inflated so far, of all members.
     inflated: u64,
+    /// The same when the open one was opened.
+    inflated_before: u64,
     ended: Option<End>,
     /// Inflated bytes to read again.
     again: io::Cursor<Vec<u8>>,
@@ -101,6 +109,7 @@ impl Members {
             whole: Whole::new(),
             frames: None,
             head: None,
+            open_at: None,
             trusted: false,
             window: vec![0; WINDOW].into_boxed_slice(),
             from: 0,
@@ -111,6 +120,7 @@ impl Members {
             crc: 0,
             length: 0,
             inflated: 0,
+            inflated_before: 0,
             ended: None,
             again: io::Cursor::default(),
             reread: 0,
@@ -120,6 +130,11 @@ impl Members {
     /// Where those who read from behind the file's head learn its format, and get the dictionary of its frames from.
     pub(super) fn set_head(&mut self, head: OpenHead) {
         self.head = Some(head);
+    }
+
+    /// How to read again what is not kept.
+    pub(super) fn set_open_at(&mut self, open_at: OpenAt) {
+        self.open_at = Some(open_at);
     }
 
     /// Takes what begins like a member of gzip for one, without a look at the head.

@@ -10,10 +10,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 const READERS: usize = 3;
-/// What lasts longer without a commit hangs.
+/// What lasts longer without a commit, or is longer about its end, hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A GPU node that is to drain, or that finds its folder in use, has ended within this.
-const PROMPTLY: Duration = Duration::from_secs(10);
 /// A worker that has worked for so long since it opened its archive is past the first record of its lease.
 const UNDERWAY: Duration = Duration::from_millis(60);
 /// Mean time between two blows, in milliseconds; drawn anew for each run.
@@ -223,7 +221,7 @@ impl<'a> Run<'a> {
 
     fn intrude(&mut self) -> Result<(), String> {
         let mut intruder = self.job.intruder();
-        let status = intruder.wait(PROMPTLY);
+        let status = intruder.wait(PATIENCE);
         if self.gpu.ended().is_some() {
             // It came too late.
             return Ok(());
@@ -310,7 +308,7 @@ impl<'a> Run<'a> {
         }
         let start = Instant::now();
         self.gpu.signal("TERM");
-        match self.gpu.wait(PROMPTLY).map(|status| status.code()) {
+        match self.gpu.wait(PATIENCE).map(|status| status.code()) {
             Some(Some(130)) => {
                 self.blows.drain.push(start.elapsed());
                 self.start_gpu();
@@ -319,7 +317,7 @@ impl<'a> Run<'a> {
             // It was done before.
             Some(Some(0)) => Ok(()),
             Some(_) => Err("the GPU node did not end with exit code 130 when it was to drain".to_owned()),
-            None => Err(format!("the GPU node did not drain within {} s", PROMPTLY.as_secs())),
+            None => Err(format!("the GPU node did not drain within {} s", PATIENCE.as_secs())),
         }
     }
 

@@ -11,6 +11,22 @@ pub const NODES: u32 = 3;
 /// Who runs the application; anybody may claim to be anybody.
 pub const USER: &str = "tester";
 
+/// Settings under which a node, a master or an allocation is not given up within a minute.
+const PATIENT: [&str; 4] = [
+    "yarn.nm.liveness-monitor.expiry-interval-ms=60000",
+    "yarn.am.liveness-monitor.expiry-interval-ms=60000",
+    "yarn.resourcemanager.rm.container-allocation.expiry-interval-ms=120000",
+    "yarn.resourcemanager.am-rm-tokens.master-key-rolling-interval-secs=400",
+];
+
+/// What the faults need of it.
+#[derive(Clone, Copy)]
+pub struct Needs {
+    pub hdfs: bool,
+    /// Losses are found, and keys rolled, within seconds.
+    pub losses: bool,
+}
+
 pub struct Cluster {
     pub folder: PathBuf,
     /// Its addresses, by name.
@@ -18,12 +34,16 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts one, with HDFS if it is needed, which ends with this process at the latest.
-    pub fn start(folder: PathBuf, with_hdfs: bool) -> Result<Cluster, String> {
+    /// Starts one, with HDFS if it is needed, which ends with this process at the latest. If nothing waits for losses to be
+    /// found, none is found where this machine stands still for a while.
+    pub fn start(folder: PathBuf, needs: Needs) -> Result<Cluster, String> {
         let nodes = NODES.to_string();
         let owner = std::process::id().to_string();
         let mut words = vec!["start", "--nms", &nodes, "--owner", &owner];
-        words.extend(with_hdfs.then_some("--hdfs"));
+        words.extend(needs.hdfs.then_some("--hdfs"));
+        if !needs.losses {
+            words.extend(PATIENT.iter().flat_map(|setting| ["-D", setting]));
+        }
         python(&folder, &words)?;
         let about = fs::read(folder.join("cluster.json")).map_err(|error| error.to_string())?;
         let about: Value = serde_json::from_slice(&about).map_err(|error| error.to_string())?;

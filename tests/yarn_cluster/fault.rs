@@ -7,6 +7,7 @@ mod ending;
 #[path = "fault/reader.rs"]
 mod reader;
 
+use crate::cluster::Needs;
 use crate::stage::Stage;
 
 /// Something that happens to a run, and what must come of it. The error is what came instead.
@@ -22,14 +23,17 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Whether the cluster must have HDFS for it, which takes seconds to start.
-    pub fn needs_hdfs(&self) -> bool {
-        self.name == STAGED
+    /// What the cluster must have for these: HDFS takes seconds to start.
+    pub fn need(faults: &[&Fault]) -> Needs {
+        let any = |names: &[&str]| faults.iter().any(|fault| names.contains(&fault.name));
+        Needs { hdfs: any(&[STAGED]), losses: any(&WITH_LOSSES) }
     }
 }
 
 /// The name of the one that has the program in other places.
 const STAGED: &str = "F14";
+/// The names of those in which the ResourceManager must find a loss, or roll a key.
+const WITH_LOSSES: [&str; 4] = ["F3", "F5", "F12", "F15"];
 
 const fn fault(name: &'static str, what: &'static str, play: Play) -> Fault {
     Fault { name, what, play, is_short: false }

@@ -1,7 +1,7 @@
 //! What the faults of the suite share: a cluster, archives in S3, and what a local run makes of them.
 
 use crate::archive::{crawl, page, response, write_gz};
-use crate::cluster::{Cluster, NODES};
+use crate::cluster::{Cluster, NODES, Needs};
 use crate::port::free_port;
 use crate::process::Process;
 use crate::results::Results;
@@ -48,7 +48,7 @@ pub struct Stage {
     pub folder: PathBuf,
     pub cluster: Cluster,
     clusters: u32,
-    with_hdfs: bool,
+    needs: Needs,
     /// To the S3 server.
     pub s3: Way,
     /// Runs servers and ways.
@@ -61,7 +61,7 @@ pub struct Stage {
 
 impl Stage {
     /// `program` runs on the cluster.
-    pub fn new(folder: PathBuf, with_hdfs: bool, program: &Path) -> Result<Stage, String> {
+    pub fn new(folder: PathBuf, needs: Needs, program: &Path) -> Result<Stage, String> {
         let stripped = folder.join("warcdl-node");
         let mut strip = Command::new("strip");
         strip.args(["--strip-debug", "-o"]).arg(&stripped).arg(program);
@@ -77,12 +77,12 @@ impl Stage {
             let endpoint = serve(&folder.join("s3"), Some("secret")).await;
             Way::to(endpoint.strip_prefix("http://").unwrap()).await
         });
-        let cluster = Cluster::start(folder.join("cluster"), with_hdfs)?;
+        let cluster = Cluster::start(folder.join("cluster"), needs)?;
         Ok(Stage {
             folder,
             cluster,
             clusters: 1,
-            with_hdfs,
+            needs,
             s3,
             runtime,
             program: stripped,
@@ -95,7 +95,7 @@ impl Stage {
     pub fn renew(&mut self) -> Result<(), String> {
         let name = format!("cluster-{}", self.clusters);
         self.clusters += 1;
-        self.cluster = Cluster::start(self.folder.join(name), self.with_hdfs)?;
+        self.cluster = Cluster::start(self.folder.join(name), self.needs)?;
         Ok(())
     }
 

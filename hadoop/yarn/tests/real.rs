@@ -136,6 +136,20 @@ impl Own {
         assert_eq!(outcomes, [(container.id, Ok(()))]);
     }
 
+    /// A command, during which the master is heard, or it would be taken for dead.
+    async fn beside(&mut self, command: Command) {
+        let mut running = tokio::process::Command::from(command).spawn().unwrap();
+        let status = loop {
+            tokio::select! {
+                status = running.wait() => break status.unwrap(),
+                _ = self.pace.tick() => {
+                    self.until(Heartbeat::default(), |_| true).await;
+                }
+            }
+        };
+        assert!(status.success());
+    }
+
     /// The end of a container.
     async fn end(&mut self, container: &Container) -> ContainerExit {
         while !self.ended.contains_key(&container.id) {
@@ -165,24 +179,28 @@ async fn managed(client: &YarnClient) {
 }
 
 async fn containers(own: &mut Own, hadoop: &Hadoop) {
-    let containers = own.containers(2).await;
-    own.start(&containers[0], "grep -q hush $HADOOP_TOKEN_FILE_LOCATION; exit $((7 + $?))").await;
-    assert_eq!(own.end(&containers[0]).await, ContainerExit::Failed(7));
-    own.start(&containers[1], "sleep 1000").await;
-    let node = own.node(&containers[1]);
+    let container = own.containers(1).await.remove(0);
+    own.start(&container, "grep -q hush $HADOOP_TOKEN_FILE_LOCATION; exit $((7 + $?))").await;
+    assert_eq!(own.end(&container).await, ContainerExit::Failed(7));
+
+    let container = own.containers(1).await.remove(0);
+    own.start(&container, "sleep 1000").await;
+    let node = own.node(&container);
     let begin = Instant::now();
     loop {
-        let statuses = node.statuses(&[containers[1].id]).await.unwrap();
-        match statuses[0].1.as_ref().unwrap().state {
-            ContainerState::Running => break,
-            _ => assert!(begin.elapsed() < LIMIT),
+        let statuses = node.statuses(&[container.id]).await.unwrap();
+        if statuses[0].1.as_ref().unwrap().state == ContainerState::Running {
+            break;
         }
+        assert!(begin.elapsed() < LIMIT);
+        own.until(Heartbeat::default(), |_| true).await;
+        own.pace.tick().await;
     }
     let launch = Launch { command: "sleep 1".into(), ..Launch::default() };
-    let again = node.start(&[Start::new(&containers[1], launch)]).await.unwrap();
-    assert_eq!(again, [(containers[1].id, Ok(()))], "runs already");
-    node.stop(&[containers[1].id]).await.unwrap();
-    assert_eq!(own.end(&containers[1]).await, ContainerExit::StoppedByMaster);
+    let again = node.start(&[Start::new(&container, launch)]).await.unwrap();
+    assert_eq!(again, [(container.id, Ok(()))], "runs already");
+    node.stop(&[container.id]).await.unwrap();
+    assert_eq!(own.end(&container).await, ContainerExit::StoppedByMaster);
 
     let container = own.containers(1).await.remove(0);
     own.start(&container, "sleep 1000").await;
@@ -193,20 +211,9 @@ async fn containers(own: &mut Own, hadoop: &Hadoop) {
     let container = own.containers(1).await.remove(0);
     own.start(&container, "sleep 1000").await;
     let index = if container.node.host == "localhost" { "1" } else { "2" };
-    hadoop.run("kill-nm", [index.as_ref()]);
+    own.beside(hadoop.command("kill-nm", [index.as_ref()])).await;
     assert_eq!(own.end(&container).await, ContainerExit::Aborted);
-    // Meanwhile the master is heard, or it would be taken for dead.
-    let mut starting = tokio::process::Command::from(hadoop.command("start-nm", [index.as_ref()]));
-    let mut starting = starting.spawn().unwrap();
-    let started = loop {
-        tokio::select! {
-            status = starting.wait() => break status.unwrap(),
-            _ = own.pace.tick() => {
-                own.until(Heartbeat::default(), |_| true).await;
-            }
-        }
-    };
-    assert!(started.success());
+    own.beside(hadoop.command("start-nm", [index.as_ref()])).await;
     println!("containers that end, are stopped, released and lost: ok");
 }
 

@@ -9,7 +9,7 @@ use warcdl_yarn::{
 };
 
 /// Long enough for everything that happens at all.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// Repeats fast.
 pub const HASTE: Patience =

@@ -6,7 +6,7 @@ use memchr::{memchr_iter, memmem, memrchr};
 use warcdl_actors::Exclusion;
 
 use super::super::arc;
-use super::super::member::End;
+use super::super::member::{End, Place};
 use super::{ArchiveReader, MAX_HEADERS};
 
 /// Bytes that show for certain that a record of WARC starts: `WARC/1.10`, a line break, `Content-`.
@@ -14,11 +14,12 @@ const MAX_START: usize = 20;
 
 impl ArchiveReader {
     /// Behind a block: checks that a record or the end of the member follows. A length that is too long covers the records
-    /// behind, which are then sought in the block.
+    /// behind, which are then sought in the block, or from the `place` on where it begins if it was not kept.
     pub(super) fn finish<T>(
         &mut self,
         whole: bool,
         block: &mut Vec<u8>,
+        place: Option<Place>,
         content: Result<T, Exclusion>,
     ) -> io::Result<Result<T, Exclusion>> {
         if !whole {
@@ -27,6 +28,14 @@ impl ArchiveReader {
             }
             // An uncompressed archive has no other end than that of the file.
             let plain = self.members.is_plain();
+            if self.members.ended() == Some(End::Whole)
+                && let Some(place) = place
+                && self.members.return_to(place)?
+            {
+                let found = self.resync(Exclusion::BadLength)?;
+                let none = plain && !self.members.is_open();
+                return Ok(if none { Err(Exclusion::Truncated) } else { found });
+            }
             return self.lost(if plain { Exclusion::Truncated } else { Exclusion::BadLength });
         }
         let ends_well = self.at_blank_lines()?;
@@ -49,6 +58,9 @@ impl ArchiveReader {
             }
             if self.back_into(block)? {
                 return Ok(Err(Exclusion::BadLength));
+            }
+            if let Some(place) = place {
+                self.members.return_to(place)?;
             }
             return self.resync(Exclusion::BadLength);
         }

@@ -75,12 +75,19 @@ fn arc_record(name: &str) -> Vec<u8> {
     format!("http://{name}/ 1.2.3.4 20010203040506 text/html {}\n{block}\n", block.len()).into_bytes()
 }
 
+/// Opens the file at an offset.
+fn open_at(file: &[u8]) -> impl Fn(u64) -> std::io::Result<Box<dyn Read + Send>> + Send + 'static {
+    let file = file.to_vec();
+    move |offset| Ok(Box::new(Cursor::new(file[offset as usize..].to_vec())))
+}
+
 /// What a reader makes of a file that is read from `start`, piece by piece as `input` gives it.
 fn read(input: Box<dyn Read + Send>, file: &[u8], start: Position) -> Vec<(Position, Position, Outcome)> {
     let head = Cursor::new(file.to_vec());
     let mut reader = ArchiveReader::new(input, "test", start, &settings(), Kind::Text)
         .sized(file.len() as u64)
-        .with_head(move || Ok(Box::new(head)));
+        .with_head(move || Ok(Box::new(head)))
+        .with_open_at(open_at(file));
     let mut entries = Vec::new();
     while let Some(entry) = reader.next().unwrap() {
         let content = entry.content.map(|response| {

@@ -154,9 +154,10 @@ impl Members {
     }
 
     /// Opens the frame at hand, or passes the gzip header; `false` if that is cut or broken.
-    fn open_here(&mut self) -> io::Result<bool> {
+    pub(super) fn open_here(&mut self) -> io::Result<bool> {
         self.stored.mark = self.stored.start;
         self.offset = self.stored.offset();
+        self.inflated_before = self.inflated;
         if let Some(frames) = &mut self.frames {
             frames.open()?;
             self.open = true;

@@ -118,6 +118,15 @@ impl Stored {
         Ok(true)
     }
 
+    /// Goes on with `input`, which stands at byte `offset` of the file.
+    pub(super) fn restart(&mut self, input: Box<dyn Read + Send>, offset: u64) {
+        self.furthest = self.furthest.max(self.offset());
+        self.input = input;
+        self.base = offset;
+        (self.mark, self.start, self.end, self.eof) = (0, 0, 0, false);
+        self.again = io::Cursor::default();
+    }
+
     /// Goes back to offset `start`, from which `bytes` lead up to the bytes at hand. `false` for a file that would be
     /// read over and over.
     pub(super) fn back(&mut self, start: u64, bytes: [&[u8]; 2]) -> bool {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const GONE: Duration = Duration::from_secs(5);
 /// How long it stands still: less than it lets others be silent, and more.
 const PAUSED_SHORT: Duration = Duration::from_secs(3);
-const PAUSED_LONG: Duration = Duration::from_secs(15);
+const PAUSED_LONG: Duration = Duration::from_secs(20);
 
 /// Another attempt takes over the readers, which go on as if nothing were.
 pub fn master_killed(stage: &Stage) -> Result<(), String> {

@@ -33,7 +33,7 @@ pub fn gpu_killed(stage: &Stage) -> Result<(), String> {
     run.midway(2)?;
     run.kill()?;
     run.is_over("FINISHED", "FAILED")?;
-    run.go_on(&[]);
+    run.go_on(&["yarn.gpu_grace_s=120"]);
     run.midway(2)?;
     run.finish()
 }

@@ -87,7 +87,7 @@ async fn stop(child: &mut Child) -> Result<std::process::ExitStatus> {
 
 async fn fetch(url: &str, to: &Path) -> Result<()> {
     if let Some(path) = url.strip_prefix("file://") {
-        std::fs::copy(path, to)?;
+        tokio::fs::copy(path, to).await?;
         return Ok(());
     }
     let wrong = |what: &str| Error::new(ErrorKind::InvalidData, format!("{url}: {what}"));
@@ -107,5 +107,6 @@ async fn fetch(url: &str, to: &Path) -> Result<()> {
     if length.is_some_and(|length: usize| length != body.len()) {
         return Err(wrong("cut off"));
     }
-    std::fs::write(to, body)
+    // Programs are large, and a disk may be slow: the cluster goes on meanwhile.
+    tokio::fs::write(to, body).await
 }

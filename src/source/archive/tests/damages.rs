@@ -17,7 +17,7 @@ use std::io::Cursor;
 use warcdl_actors::{Exclusion, Position};
 
 use super::super::ArchiveReader;
-use super::{Random, gzip, read, record, record_with_length, settings, zstd};
+use super::{Random, gzip, open_at, read, record, record_with_length, settings, zstd};
 use crate::kind::Kind;
 
 const SEEDS: usize = 1000;
@@ -345,7 +345,8 @@ impl Case {
 fn passed_over(file: &[u8]) -> Vec<(Position, Position, Option<Exclusion>)> {
     let input = Box::new(Cursor::new(file.to_vec()));
     let mut reader = ArchiveReader::new(input, "test", Position::default(), &settings(), Kind::Text)
-        .sized(file.len() as u64);
+        .sized(file.len() as u64)
+        .with_open_at(open_at(file));
     let mut entries = Vec::new();
     while let Some(entry) = reader.pass_over().unwrap() {
         let reason = entry.content.unwrap_err();

@@ -5,7 +5,9 @@ use std::io::Cursor;
 use warcdl_actors::{Exclusion, Position};
 
 use super::super::ArchiveReader;
-use super::{arc_record, check, gzip, record, record_with_length, settings, skippable, zstd, zstd_with};
+use super::{
+    arc_record, check, gzip, read, record, record_with_length, settings, skippable, zstd, zstd_with,
+};
 use crate::kind::Kind;
 use crate::source::{RecordSettings, RecordType, WarcType};
 
@@ -190,6 +192,49 @@ fn a_content_length_that_is_wrong() {
         check(&format!("one member, {length}"), &gzip(&file.concat()), &lost);
         check(&format!("one frame, {length}"), &zstd(&file.concat()), &lost);
         check(&format!("a member each, {length}"), &file.map(|record| gzip(&record)).concat(), &lost);
+    }
+}
+
+/// Longer than what is kept of a block to go back to.
+#[test]
+fn a_content_length_that_covers_many_records() {
+    let name = |number: usize| format!("{number}-{}", "x".repeat(900));
+    let many: Vec<String> = (0..400).map(name).collect();
+    let records = |names: &[String]| names.iter().flat_map(|name| record(name)).collect::<Vec<u8>>();
+    let (before, behind) = (records(&many[..3]), records(&many[4..]));
+    let expected = many.iter().enumerate().map(|(number, name)| match number {
+        3 => Err(Exclusion::BadLength),
+        _ => Ok(name.as_str()),
+    });
+    let expected: Vec<_> = expected.collect();
+    for length in [150_000, 300_000, 1_000_000_000] {
+        for warc_type in ["response", "request"] {
+            let lying = String::from_utf8(record_with_length(&many[3], length)).unwrap();
+            let lying = lying.replacen("response", warc_type, 1).into_bytes();
+            let file = [&before[..], &lying, &behind].concat();
+            for (what, file) in
+                [("plain", file.clone()), ("one member", gzip(&file)), ("one frame", zstd(&file))]
+            {
+                let found = read(Box::new(Cursor::new(file.clone())), &file, Position::default());
+                let found: Vec<_> = found.into_iter().map(|entry| entry.2).collect();
+                let page = |name: &&str| format!("<p>{name}</p>");
+                let expected: Vec<_> = expected
+                    .iter()
+                    .map(|outcome| outcome.as_ref().map(page).map_err(|reason| *reason))
+                    .collect();
+                assert!(found == expected, "{what}, a {warc_type}, {length}: {}", found.len());
+            }
+            // Two in a member, and the first one lies.
+            let each = [gzip(&[lying, record("b")].concat()), gzip(&record("c"))].concat();
+            check("two a member", &each, &[Err(Exclusion::BadLength), Ok("b"), Ok("c")]);
+        }
+    }
+    // All of them, which is bounded: the file is not read over and over.
+    let lying: Vec<u8> = many.iter().flat_map(|name| record_with_length(name, 1_000_000_000)).collect();
+    for file in [gzip(&lying), lying] {
+        let found = read(Box::new(Cursor::new(file.clone())), &file, Position::default());
+        assert!(found.iter().all(|entry| entry.2.is_err()));
+        assert_eq!(found.last().unwrap().1.offset, file.len() as u64);
     }
 }
 
