@@ -159,6 +159,12 @@ metrics! {
         cpu_seconds: Counter("warcdl_reader_cpu_seconds_total");
         /// Largest resident memory of a reader so far.
         peak_memory: Gauge("warcdl_reader_peak_memory_bytes");
+        /// Pieces of archives that are fetched and not read yet.
+        pieces_ahead: IntGauge("warcdl_reader_pieces_ahead");
+        /// Records that are taken from archives, and not yet asked for by whoever sends them.
+        records_ahead: IntGauge("warcdl_reader_records_ahead");
+        /// Frames that wait for credit or the network.
+        frames_ahead: IntGauge("warcdl_reader_frames_ahead");
     }
 }
 
@@ -220,15 +226,22 @@ pub enum ReaderFigure {
     PeakMemory,
     /// Signs of life of the worker: pieces fetched, attempts to fetch, records read.
     Pulse,
+    /// Pieces of the archive that are fetched and not read yet.
+    PiecesAhead,
+    /// Records that are taken from the archive and not asked for yet.
+    RecordsAhead,
+    /// Frames that wait for credit or the network.
+    FramesAhead,
 }
 
 impl ReaderFigure {
     /// Number of figures.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 12;
 }
 
 impl ReaderMetrics {
-    /// Adds what changed between two STATS frames of one reader. Figures that this build does not know are ignored.
+    /// Adds what changed between two STATS frames of one reader, of which that of one who is gone is empty. Figures that this
+    /// build does not know are ignored.
     pub fn add(&self, before: &[u64], now: &[u64]) {
         let value = |stats: &[u64], figure: ReaderFigure| stats.get(figure as usize).copied().unwrap_or(0);
         let delta = |figure| value(now, figure).saturating_sub(value(before, figure));
@@ -241,6 +254,14 @@ impl ReaderMetrics {
         self.unemployed_seconds.inc_by(seconds(ReaderFigure::UnemployedMicros));
         self.cpu_seconds.inc_by(seconds(ReaderFigure::CpuMicros));
         self.peak_memory.set(self.peak_memory.get().max(value(now, ReaderFigure::PeakMemory) as f64));
+        for (gauge, figure) in [
+            (&self.pieces_ahead, ReaderFigure::PiecesAhead),
+            (&self.records_ahead, ReaderFigure::RecordsAhead),
+            (&self.frames_ahead, ReaderFigure::FramesAhead),
+        ] {
+            // A reader may claim anything, but takes back with it what it has claimed.
+            gauge.add((value(now, figure) as i64).wrapping_sub(value(before, figure) as i64));
+        }
     }
 }
 
@@ -269,5 +290,17 @@ mod tests {
         metrics.add(&[100, 50, 1, 2_000_000], &[150, 50, 2, 3_000_000, 0, 0, 0, 77, 999]);
         assert_eq!((metrics.fetched_bytes.get(), metrics.sent_records.get()), (150, 2));
         assert_eq!((metrics.work_seconds.get(), metrics.peak_memory.get()), (3.0, 77.0));
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_has_nothing_in_its_queues() {
+        let metrics = Metrics::unscraped().reader;
+        let one = [100, 50, 1, 0, 0, 0, 0, 0, 0, 4, 30, 2];
+        metrics.add(&[], &one);
+        metrics.add(&[], &one);
+        let queued = || (metrics.pieces_ahead.get(), metrics.records_ahead.get(), metrics.frames_ahead.get());
+        assert_eq!(queued(), (8, 60, 4));
+        metrics.add(&one, &[]);
+        assert_eq!((queued(), metrics.fetched_bytes.get()), ((4, 30, 2), 200));
     }
 }

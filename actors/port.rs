@@ -16,19 +16,47 @@ pub trait Source: Send {
     fn open(&mut self, lease: &Lease, pulse: &Pulse) -> Result<Box<dyn RecordStream + '_>, SourceError>;
 }
 
-/// Signs of life of a reader's worker: without any for too long, it is taken to hang, and its lease goes to another.
+/// Signs of life of a reader's worker: without any for too long, it is taken to hang, and its lease goes to another. Beside
+/// them, how full the queues of its source are.
 #[derive(Clone, Debug, Default)]
-pub struct Pulse(Arc<AtomicU64>);
+pub struct Pulse(Arc<PulseState>);
+
+#[derive(Debug, Default)]
+struct PulseState {
+    beats: AtomicU64,
+    records_ahead: AtomicU64,
+    pieces_ahead: AtomicU64,
+}
 
 impl Pulse {
     /// A piece was fetched, an attempt to fetch begun, a record read.
     pub fn beat(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.beats.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Beats so far.
     pub fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.beats.load(Ordering::Relaxed)
+    }
+
+    /// So many records are taken from the archive and not asked for yet.
+    pub fn set_records_ahead(&self, records: usize) {
+        self.0.records_ahead.store(records as u64, Ordering::Relaxed);
+    }
+
+    /// Records that are taken from the archive and not asked for yet.
+    pub fn records_ahead(&self) -> u64 {
+        self.0.records_ahead.load(Ordering::Relaxed)
+    }
+
+    /// So many pieces of the archive are fetched and not read yet.
+    pub fn set_pieces_ahead(&self, pieces: usize) {
+        self.0.pieces_ahead.store(pieces as u64, Ordering::Relaxed);
+    }
+
+    /// Pieces of the archive that are fetched and not read yet.
+    pub fn pieces_ahead(&self) -> u64 {
+        self.0.pieces_ahead.load(Ordering::Relaxed)
     }
 }
 

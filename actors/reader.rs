@@ -300,6 +300,9 @@ where
         self.figures.set(ReaderFigure::CpuMicros, cpu.as_micros() as u64);
         self.figures.set(ReaderFigure::PeakMemory, peak_memory);
         self.figures.set(ReaderFigure::Pulse, self.pulse.count());
+        self.figures.set(ReaderFigure::PiecesAhead, self.pulse.pieces_ahead());
+        self.figures.set(ReaderFigure::RecordsAhead, self.pulse.records_ahead());
+        self.figures.set(ReaderFigure::FramesAhead, self.frames.len() as u64);
         self.sink.send(Frame::Stats(self.figures.stats())).await?;
         Ok(())
     }

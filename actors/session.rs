@@ -253,6 +253,7 @@ impl Actor for Session {
         if self.admitted {
             self.context.estate.depart(&self.issuer.borrow());
         }
+        self.context.reader_metrics.add(&self.stats, &[]);
         let metrics = &self.context.metrics;
         metrics.connected.dec();
         metrics.credit_window.sub(self.context.window as i64);

@@ -221,7 +221,11 @@ impl RecordStream for Records<'_> {
         self.walk()?;
         self.share_out();
         let step = match &mut self.work {
-            Work::Crew(crew) => crew.next()?,
+            Work::Crew(crew) => {
+                let step = crew.next()?;
+                self.opener.pulse.set_records_ahead(crew.ahead());
+                step
+            }
             _ => self.one()?,
         };
         if let Some(step) = &step {
@@ -235,6 +239,7 @@ impl RecordStream for Records<'_> {
 impl Drop for Records<'_> {
     fn drop(&mut self) {
         if let Work::Crew(crew) = &mut self.work {
+            self.opener.pulse.set_records_ahead(0);
             *self.preparers = crew.end();
         }
     }

@@ -38,6 +38,8 @@ pub(super) struct Crew {
     threads: Vec<JoinHandle<Prepare>>,
     /// The end of the lease was told, or an error.
     over: bool,
+    /// Records in the row when it was last looked at.
+    ahead: usize,
 }
 
 struct Shared {
@@ -95,7 +97,7 @@ impl Crew {
         };
         let (turn, news) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { row: Mutex::new(row), turn, news, records });
-        let mut crew = Crew { shared, own: preparers.pop(), threads: Vec::new(), over: false };
+        let mut crew = Crew { shared, own: preparers.pop(), threads: Vec::new(), over: false, ahead: 0 };
         for (number, prepare) in preparers.into_iter().enumerate() {
             let shared = Arc::clone(&crew.shared);
             let thread = thread::Builder::new().name(format!("prepare-{number}")).stack_size(STACK);
@@ -122,6 +124,7 @@ impl Crew {
             {
                 row.first += 1;
                 row.records -= usize::from(place.is_record);
+                self.ahead = row.records;
                 self.shared.offer_turn(&row);
                 break place;
             }
@@ -140,6 +143,11 @@ impl Crew {
         };
         self.over = !matches!(place.told, Ok(Some(_)));
         place.told
+    }
+
+    /// Records that were taken and not told yet, when the last one was told.
+    pub(super) fn ahead(&self) -> usize {
+        self.ahead
     }
 
     /// Ends the work: waits for the records that are begun, which are forgotten, and gives the preparers back. A panic of a

@@ -274,7 +274,15 @@ impl AppMaster {
                 Err(error) if error.kind() == Some(ExceptionKind::NotRegistered) => {
                     self.register_again().await?;
                 }
-                Err(error) if error.kind() == Some(ExceptionKind::AttemptNotFound) => return Ok(true),
+                // The second comes between the end of an attempt without a container of its own and that of its application.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        Some(ExceptionKind::AttemptNotFound | ExceptionKind::InvalidMasterRequest)
+                    ) =>
+                {
+                    return Ok(true);
+                }
                 Err(error) => return Err(error.into()),
             }
             if begin.elapsed() > limit {

@@ -167,6 +167,11 @@ async fn a_forgotten_master_must_stop() {
     let error = master.heartbeat(&Heartbeat::default()).await.unwrap_err();
     assert!(matches!(error, MasterError::Forgotten(_)), "{error}");
     assert!(master.finish(FinalStatus::Killed, "", "", LIMIT).await.unwrap(), "nothing is left to be said");
+    const INVALID: &str = "org.apache.hadoop.yarn.exceptions.InvalidApplicationMasterRequestException";
+    let said = format!("Application doesn't exist in cache {}", master.token().attempt().unwrap());
+    cluster.inject("finishApplicationMaster", Fault::Exception(INVALID, said.leak()));
+    assert!(master.finish(FinalStatus::Killed, "", "", LIMIT).await.unwrap(), "nor here");
+    assert_eq!(cluster.faults_left(), 0);
 
     let (_, mut master) = registered(&cluster).await;
     cluster.restart_resource_manager(true);

@@ -109,7 +109,8 @@ fn the_order_is_the_archives() {
 fn what_hangs_stops_the_row_and_the_row_is_bounded() {
     enum News {
         Begun(u64),
-        Told(u64),
+        /// Its number, and how many others were taken by then.
+        Told(u64, usize),
     }
     for threads in [2, 3, 8] {
         let (hung, records) = (10, (threads * RECORDS_A_THREAD) as u64);
@@ -129,16 +130,17 @@ fn what_hangs_stops_the_row_and_the_row_is_bounded() {
         let mut crew = Crew::start(archive((0..total).map(record).collect(), &taken), preparers);
         let reader = thread::spawn(move || {
             while let Some(step) = crew.next().unwrap() {
-                tell.send(News::Told(step.at.offset)).unwrap();
+                tell.send(News::Told(step.at.offset, crew.ahead())).unwrap();
             }
         });
-        let (mut begun, mut told) = (HashSet::new(), 0);
+        let (mut begun, mut told, mut most, mut last) = (HashSet::new(), 0, 0, 0);
         let mut hear = |news: News| {
             match news {
                 News::Begun(number) => assert!(begun.insert(number), "{number} is begun twice"),
-                News::Told(number) => {
+                News::Told(number, ahead) => {
                     assert_eq!(number, told, "{threads} threads");
                     told += 1;
+                    (most, last) = (most.max(ahead as u64), ahead);
                 }
             }
             (begun.len() as u64, told, begun.contains(&hung))
@@ -158,7 +160,9 @@ fn what_hangs_stops_the_row_and_the_row_is_bounded() {
         for news in news.iter() {
             hear(news);
         }
-        assert_eq!((begun.len() as u64, told), (total, total), "{threads} threads");
+        assert_eq!((begun.len() as u64, told, last), (total, total, 0), "{threads} threads");
+        // One place was free when the one that hung was told, or two, as a record is told a moment after.
+        assert!((records - 2..records).contains(&most), "{threads} threads: {most} ahead");
         reader.join().unwrap();
     }
 }

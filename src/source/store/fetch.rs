@@ -61,6 +61,7 @@ impl Fetch {
             chunk: Bytes::new(),
             offset: self.asked.from,
             ended: false,
+            pulse: self.pulse.clone(),
         };
         runtime.spawn(self.run(sender));
         body
@@ -215,12 +216,21 @@ struct Body {
     chunk: Bytes,
     offset: u64,
     ended: bool,
+    pulse: Pulse,
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.pulse.set_pieces_ahead(0);
+    }
 }
 
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() && !self.ended {
-            match self.messages.blocking_recv() {
+            let message = self.messages.blocking_recv();
+            self.pulse.set_pieces_ahead(self.messages.len());
+            match message {
                 Some(Ok(Message::Chunk(chunk))) => self.chunk = chunk,
                 Some(Ok(Message::End)) => self.ended = true,
                 Some(Err(error)) => return Err(error),
