@@ -181,6 +181,11 @@ impl Conversation {
                 if let Some(request) = self.unanswered.take() {
                     self.releases.extend(request.releases);
                     self.asked = None;
+                    // To be said again with the next one: what is listed there and not here would never be.
+                    request.blacklist_additions.iter().for_each(|host| {
+                        self.blacklist_told.remove(host);
+                    });
+                    self.blacklist_told.extend(request.blacklist_removals);
                 }
             }
             RmFault::AlreadyRegistered
