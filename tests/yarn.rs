@@ -9,7 +9,8 @@ use warcdl_yarn::fake::{Cluster, Fault, Options, Runner, Running as Container, p
 use warcdl_yarn::{AM_RM_TOKEN, ContainerId, Resource};
 
 use crate::archive::{crawl, write_gz};
-use crate::node::{Folder, Running, command, gpu, stderr, to_its_end};
+use crate::held_node::Holder;
+use crate::node::{Folder, PROGRAM, Running, command, gpu, stderr, to_its_end};
 use crate::s3_server::serve;
 
 /// A cluster with its configuration, a folder with archives, and what was started in containers.
@@ -200,6 +201,24 @@ fn the_master_may_work_in_the_gpu_nodes_process_and_the_program_lie_on_the_nodes
     assert!(
         setting.started.lock().unwrap().iter().all(|container| container.command.contains("--role reader"))
     );
+    assert_eq!(setting.rows().len(), 70);
+}
+
+/// A slow model may take minutes over what was read: readers that were started meanwhile would find nothing to do.
+#[test]
+fn no_readers_are_wanted_once_all_is_read() {
+    let setting = Setting::new(|processes| processes);
+    let config = setting.config(&format!("yarn.artifact = {PROGRAM:?}"));
+    let holder = Holder::new();
+    let mut node = holder.start(&config, &[("HADOOP_CONF_DIR", &setting.folder.path("conf"))]);
+    node.line(|line| (line == "yarn: all is read: no more readers are wanted").then_some(()));
+    let refused = stderr(&setting.yarn(&["scale", "4"]));
+    assert!(refused.contains("the run is ending"), "{refused}");
+    // Only the master is left.
+    assert!(setting.wait(|cluster| cluster.running().len() == 1), "{:?}", setting.cluster.running());
+    drop(holder);
+    node.line(|line| (line == "yarn: FINISHED (SUCCEEDED)").then_some(()));
+    assert_eq!(node.wait(), Some(0));
     assert_eq!(setting.rows().len(), 70);
 }
 

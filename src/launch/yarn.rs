@@ -253,9 +253,9 @@ impl YarnReaders {
         }
     }
 
-    /// Has so many readers kept alive from now on.
-    pub fn set_target(&self, readers: u32) {
-        self.control.set_target(readers);
+    /// Nothing is left to read: readers that have finished are not replaced, and those that have not are sent away.
+    pub fn want_none(&self) {
+        self.control.want_none();
     }
 
     /// Says how far the run is, for the pages of the cluster and for the master: while records come, failures of readers

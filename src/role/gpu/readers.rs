@@ -40,6 +40,22 @@ impl Readers {
         }
     }
 
+    /// Every archive is read or given up, though what was read may still wait for its scores.
+    pub(super) fn all_is_read(&self) {
+        if let Readers::Yarn(_) = self {
+            eprintln!("yarn: all is read: no more readers are wanted");
+        }
+        self.want_none();
+    }
+
+    /// Nothing is handed out any more: nobody is to start readers that would find no work.
+    pub(super) fn want_none(&self) {
+        // Those on this machine are not replaced once they have finished.
+        if let Readers::Yarn(readers) = self {
+            readers.want_none();
+        }
+    }
+
     /// Sees the readers off; `hurry` ends when that must not take any longer.
     pub(super) async fn end(
         self,
