@@ -329,30 +329,54 @@ fn a_second_signal_does_not_wait_for_the_submission() {
 }
 
 #[test]
-fn the_application_of_a_run_that_broke_off_is_ended_by_the_run_that_goes_on() {
+fn the_application_of_a_run_that_broke_off_is_ended_by_the_run_that_takes_its_folder() {
+    for overwrite in [false, true] {
+        let setting = Setting::new(idle_readers);
+        let config = setting.config(&format!("yarn.gpu_grace_s = 3600\noutput.overwrite = {overwrite}"));
+        let start = || Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
+        let submitted =
+            |node: &Running| node.line(|line| line.strip_prefix("yarn: submitted ").map(str::to_owned));
+        let mut first = start();
+        let left = submitted(&first);
+        assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
+        // As long as its owner lives, it is nobody else's.
+        assert_eq!(start().wait(), Some(73));
+        assert_eq!(setting.cluster.running().len(), 3);
+        assert!(setting.folder.path("results/yarn.json").exists());
+        first.kill();
+        let mut second = start();
+        let ended = format!("yarn: {left} of the run before still goes on; it is killed");
+        second.line(|line| (line == ended).then_some(()));
+        let application = submitted(&second);
+        let of_second = |id: &ContainerId| id.attempt.application.to_string() == application;
+        let only_of_second = |cluster: &Cluster| {
+            let running = cluster.running();
+            running.len() == 3 && running.iter().all(of_second)
+        };
+        assert!(setting.wait(only_of_second), "{:?}", setting.cluster.running());
+        second.line(|line| line.contains("registered with the ResourceManager").then_some(()));
+        second.signal("TERM");
+        assert_eq!(second.wait(), Some(130));
+        assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
+    }
+}
+
+#[test]
+fn the_application_of_a_run_that_broke_off_is_ended_even_if_nothing_is_left_to_read() {
     let setting = Setting::new(idle_readers);
     let config = setting.config("yarn.gpu_grace_s = 3600");
-    let start = || Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
-    let submitted =
-        |node: &Running| node.line(|line| line.strip_prefix("yarn: submitted ").map(str::to_owned));
-    let mut first = start();
-    let left = submitted(&first);
+    let mut first = Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
     assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
     first.kill();
-    let mut second = start();
-    let ended = format!("yarn: {left} of the run before still goes on; it is killed");
-    second.line(|line| (line == ended).then_some(()));
-    let application = submitted(&second);
-    let of_second = |id: &ContainerId| id.attempt.application.to_string() == application;
-    let only_of_second = |cluster: &Cluster| {
-        let running = cluster.running();
-        running.len() == 3 && running.iter().all(of_second)
-    };
-    assert!(setting.wait(only_of_second), "{:?}", setting.cluster.running());
-    second.line(|line| line.contains("registered with the ResourceManager").then_some(()));
-    second.signal("TERM");
-    assert_eq!(second.wait(), Some(130));
+    // What it was to read is read here, meanwhile.
+    assert_eq!(gpu(&config, &["--set", "launcher=\"local\""]).status.code(), Some(0));
+    let output = setting.gpu("");
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("of the run before still goes on; it is killed"), "{told}");
+    assert!(!told.contains("yarn: submitted"), "{told}");
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
+    assert!(!setting.folder.path("results/yarn.json").exists());
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub use state::State;
 use self::address::{host_of, narrowed, tracking_url};
 use self::cluster::Doubt;
 use self::conduct::Conductor;
-use self::kill::{Withdrawn, end_predecessor, withdraw};
+use self::kill::{Withdrawn, withdraw};
 use self::place::Place;
 use self::reports::Reports;
 use crate::bootstrap::{Bootstrap, MasterOrders, S3Keys};
@@ -130,7 +130,6 @@ struct Seen {
 impl YarnReaders {
     /// Submits the application.
     pub async fn start(cluster: Cluster, readers: Readers) -> Result<YarnReaders, YarnError> {
-        end_predecessor(&cluster.client, &readers.output).await?;
         let host = host_of(&readers.connect).to_owned();
         let address = narrowed(cluster.settings.control, &host);
         let failed = |source| YarnError::Control { address, source };

@@ -129,6 +129,10 @@ pub async fn run_with(
     let secret = SecretFile::open(config.transport.secret_file.as_deref())?;
     let Opened { models, label, .. } = model;
     let OpenFolder { sink, recovered, lock: _lock } = sink::open(&config.output, config.kind, identity)?;
+    // Now that the folder is this run's: as long as it was another's, that one's application had an owner.
+    if let Some(cluster) = &cluster {
+        cluster.end_predecessor(&config.output.path).await?;
+    }
     write_whole(&config.output.path.join(sink::RESOLVED_CONFIG), config.resolved_toml().as_bytes())?;
     let resumed = recovered.resumed;
     let parts = parts_of(recovered.parts, archives.len());

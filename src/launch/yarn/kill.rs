@@ -46,20 +46,20 @@ fn is_unknown(error: &ClientError) -> bool {
     matches!(error, ClientError::Rpc(error) if error.kind() == Some(ExceptionKind::ApplicationNotFound))
 }
 
-/// The application of a run that broke off here must not go on beside this one, which takes its name's place in the folder of
-/// results.
+/// The application of a run that broke off here must not go on beside this one, or after it.
 pub(super) async fn end_predecessor(client: &YarnClient, output: &Path) -> Result<(), ClientError> {
     let Ok(Some(state)) = State::read(output) else { return Ok(()) };
     let Ok(id) = state.application.parse::<ApplicationId>() else { return Ok(()) };
     match client.report(id).await {
-        Ok(report) if report.state.is_final() => Ok(()),
+        Ok(report) if report.state.is_final() => {}
         Ok(_) => {
             eprintln!("yarn: {id} of the run before still goes on; it is killed");
-            client.kill_and_wait(id, "its run is gone on with by another application", PATIENCE).await?;
-            Ok(())
+            client.kill_and_wait(id, "its run broke off, and its results are another one's", PATIENCE).await?;
         }
         // The ResourceManager has forgotten it, or is another one.
-        Err(error) if is_unknown(&error) => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if is_unknown(&error) => {}
+        Err(error) => return Err(error),
     }
+    State::remove(output);
+    Ok(())
 }
