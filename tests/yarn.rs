@@ -303,6 +303,39 @@ fn a_signal_ends_the_application_in_order() {
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
 }
 
+/// Nor does a ResourceManager that is silent hold up the end, which could last two minutes.
+#[test]
+fn an_application_that_cannot_be_killed_is_named_and_left() {
+    for third in [true, false] {
+        let setting = Setting::new(idle_readers);
+        let config = setting.config("");
+        let mut node = Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
+        let application = node.line(|line| line.strip_prefix("yarn: submitted ").map(str::to_owned));
+        assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
+        node.line(|line| line.contains("registered with the ResourceManager").then_some(()));
+        // It can neither end in order nor be said to be dead.
+        for _ in 0..500 {
+            let away = Fault::Exception("java.io.IOException", "the store is away");
+            setting.cluster.inject("finishApplicationMaster", away);
+        }
+        setting.cluster.inject("forceKillApplication", Fault::Silence);
+        node.signal("INT");
+        node.line(|line| line.contains("once more to stop at once").then_some(()));
+        node.signal("INT");
+        let killed = format!("yarn: {application} is killed: ");
+        node.line(|line| line.starts_with(&killed).then_some(()));
+        if third {
+            node.signal("INT");
+        }
+        let left = node.line(|line| line.contains("was not killed").then(|| line.to_owned()));
+        let why = if third { "it is not waited for" } else { "it is not over after 10 s" };
+        let cure = format!("was not killed: {why}; run warcdl-node yarn kill {application}");
+        assert!(left.contains(&cure), "{left}");
+        assert_eq!(node.wait(), Some(130));
+        assert!(setting.folder.path("results/yarn.json").exists());
+    }
+}
+
 #[test]
 fn a_signal_while_the_application_is_submitted_ends_it_too() {
     let setting = Setting::new(idle_readers);

@@ -36,7 +36,7 @@ pub use state::State;
 use self::address::{host_of, narrowed, tracking_url};
 use self::cluster::Doubt;
 use self::conduct::Conductor;
-use self::kill::{Withdrawn, withdraw};
+use self::kill::{PATIENCE as KILL_PATIENCE, Withdrawn, withdraw};
 use self::place::Place;
 use self::reports::Reports;
 use crate::bootstrap::{Bootstrap, MasterOrders, S3Keys};
@@ -276,11 +276,11 @@ impl YarnReaders {
         }
     }
 
-    /// Ends the application in order; or kills it, if that takes too long or `hurry` is over.
-    pub async fn end(mut self, ending: Ending, diagnostics: String, hurry: impl Future<Output = ()>) {
+    /// Ends the application in order; or kills it, if that takes too long or `hurry` is over, which then is asked once more.
+    pub async fn end(mut self, ending: Ending, diagnostics: String, mut hurry: impl AsyncFnMut()) {
         // Before the first master is there, nobody could end it in order.
         if !self.seen.master_was && !self.seen.state.is_final() {
-            return self.kill(&diagnostics).await;
+            return self.kill(&diagnostics, hurry()).await;
         }
         let patience = if ending == Ending::Killed { STOP_PATIENCE } else { END_PATIENCE };
         self.seen.ending = true;
@@ -303,23 +303,27 @@ impl YarnReaders {
                 Ok(()) => return self.clear().await,
                 Err(_) => "it does not end when it is asked to",
             },
-            () = hurry => "it is not waited for",
+            () = hurry() => "it is not waited for",
         };
-        eprintln!("yarn: {} is killed: {why}", self.id);
-        self.kill(why).await;
+        self.kill(why, hurry()).await;
     }
 
-    /// Kills the application.
-    pub async fn kill(self, why: &str) {
-        match kill(&self.client, self.id, why).await {
-            Ok(report) => {
-                eprintln!("yarn: {} ({})", report.state, report.final_status);
-                self.clear().await;
-            }
-            Err(error) => {
-                tracing::error!("{} cannot be killed: {error}; run warcdl-node yarn kill {0}", self.id);
-            }
-        }
+    /// Kills the application. It is left to whoever runs the next command if that takes too long, or `hurry` is over.
+    pub async fn kill(self, why: &str, hurry: impl Future<Output = ()>) {
+        eprintln!("yarn: {} is killed: {why}; once more not to wait for that", self.id);
+        // The time for one call, by Hadoop's configuration, is far longer than anybody would wait here.
+        let left = tokio::select! {
+            killed = tokio::time::timeout(KILL_PATIENCE, kill(&self.client, self.id, why)) => match killed {
+                Ok(Ok(report)) => {
+                    eprintln!("yarn: {} ({})", report.state, report.final_status);
+                    return self.clear().await;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("it is not over after {} s", KILL_PATIENCE.as_secs()),
+            },
+            () = hurry => "it is not waited for".to_owned(),
+        };
+        tracing::error!("{} may go on and was not killed: {left}; run warcdl-node yarn kill {0}", self.id);
     }
 
     /// Removes what the run needed while its application was not over.

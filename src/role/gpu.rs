@@ -344,6 +344,6 @@ async fn play(
             readers.want_none();
         }
     };
-    readers.end(&ended, &end, signals.next()).await;
+    readers.end(&ended, &end, async || signals.next().await).await;
     ended.map(|outcome| (outcome, end))
 }
