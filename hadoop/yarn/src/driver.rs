@@ -357,6 +357,10 @@ fn fault(error: &MasterError) -> RmFault {
             RmFault::Retriable
         }
         None if rpc.is_passing() => RmFault::Connection,
+        None if rpc.is_strange() => {
+            tracing::warn!("no answer of a ResourceManager's, which is asked again: {rpc}");
+            RmFault::Strange { message: rpc.to_string() }
+        }
         _ => RmFault::Refused { message: rpc.to_string() },
     }
 }
