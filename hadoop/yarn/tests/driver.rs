@@ -98,3 +98,16 @@ async fn a_token_that_is_not_taken_ends_it_at_once_and_is_told() {
     assert!(diagnostics.starts_with("the ResourceManager "), "{diagnostics}");
     assert!(!diagnostics.contains("has not answered"), "{diagnostics}");
 }
+
+#[tokio::test]
+async fn a_master_whose_owner_is_gone_ends_after_the_grace() {
+    let cluster = cluster(Options::default()).await;
+    let token = token(&cluster).await;
+    let mut master = driven(cluster.schedulers(), token, |settings| settings.gpu_grace = SECOND);
+    master.events.send(Event::GpuBack).await.unwrap();
+    assert!(master.report(|report| *report == Report::GpuBack).await);
+    let Driven { events, told, outcome } = master;
+    drop(events);
+    let Outcome { status, diagnostics, .. } = Driven { events: mpsc::channel(1).0, told, outcome }.end().await;
+    assert_eq!((status, &*diagnostics), (FinalStatus::Failed, "the GPU node has been gone for 1 s"));
+}
