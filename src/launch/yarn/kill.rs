@@ -55,7 +55,9 @@ pub(super) async fn end_predecessor(client: &YarnClient, output: &Path) -> Resul
         Ok(report) if report.state.is_final() => {}
         Ok(_) => {
             eprintln!("yarn: {id} of the run before still goes on; it is killed");
-            client.kill_and_wait(id, "its run broke off, and its results are another one's", PATIENCE).await?;
+            client
+                .kill_and_wait(id, "its run broke off, and its results are another one's", PATIENCE)
+                .await?;
         }
         // The ResourceManager has forgotten it, or is another one.
         Err(error) if is_unknown(&error) => {}
