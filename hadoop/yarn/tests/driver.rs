@@ -108,6 +108,7 @@ async fn a_master_whose_owner_is_gone_ends_after_the_grace() {
     assert!(master.report(|report| *report == Report::GpuBack).await);
     let Driven { events, told, outcome } = master;
     drop(events);
-    let Outcome { status, diagnostics, .. } = Driven { events: mpsc::channel(1).0, told, outcome }.end().await;
+    let Outcome { status, diagnostics, .. } =
+        Driven { events: mpsc::channel(1).0, told, outcome }.end().await;
     assert_eq!((status, &*diagnostics), (FinalStatus::Failed, "the GPU node has been gone for 1 s"));
 }
