@@ -77,7 +77,11 @@ impl Setting {
     }
 
     fn gpu(&self, more: &str) -> Output {
-        to_its_end(self.command().args(["--role", "gpu", "--config"]).arg(self.config(more)))
+        self.gpu_with(&[], more)
+    }
+
+    fn gpu_with(&self, flags: &[&str], more: &str) -> Output {
+        to_its_end(self.command().args(["--role", "gpu"]).args(flags).arg("--config").arg(self.config(more)))
     }
 
     /// A node that waits for the answer to its submission, which stays away until the connection breaks; the application is there.
@@ -143,6 +147,7 @@ fn readers_on_a_cluster_find_what_local_ones_find_and_nothing_is_left_of_them() 
     for line in ["yarn: submitted application_", "yarn: ACCEPTED", "yarn: FINISHED (SUCCEEDED)"] {
         assert!(told.lines().any(|told| told.starts_with(line)), "{line} is not in {told}");
     }
+    assert!(told.contains("started on"), "{told}");
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
     assert!(!setting.folder.path("results/yarn.json").exists());
     let rows = setting.rows();
@@ -195,8 +200,11 @@ fn readers_on_a_cluster_reach_the_bucket_that_the_gpu_node_reaches() {
 #[test]
 fn the_master_may_work_in_the_gpu_nodes_process_and_the_program_lie_on_the_nodes() {
     let setting = Setting::new(|processes| processes);
-    let output = setting.gpu("yarn.am = \"unmanaged\"\nyarn.staging = \"file\"");
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = setting.gpu_with(&["-q"], "yarn.am = \"unmanaged\"\nyarn.staging = \"file\"");
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("yarn: submitted"), "{told}");
+    assert!(!told.contains("started on"), "nothing is wrong with that: {told}");
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
     assert!(
         setting.started.lock().unwrap().iter().all(|container| container.command.contains("--role reader"))
@@ -296,9 +304,12 @@ fn a_signal_ends_the_application_in_order() {
     let mut node = Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
     assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
     node.line(|line| line.contains("registered with the ResourceManager").then_some(()));
+    // Those that would not go by themselves: they would be waited for nearly as long as the application is.
+    let readers: Vec<_> = setting.cluster.running().into_iter().filter(|id| id.id > 1).collect();
     node.signal("INT");
-    // Killed it is where it takes too long.
-    node.line(|line| ["yarn: FINISHED (KILLED)", "yarn: KILLED (KILLED)"].contains(&line).then_some(()));
+    node.line(|line| line.contains("once more to stop at once").then_some(()));
+    readers.into_iter().for_each(|reader| setting.cluster.end_container(reader, 0, ""));
+    node.line(|line| (line == "yarn: FINISHED (KILLED)").then_some(()));
     assert_eq!(node.wait(), Some(130));
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
 }

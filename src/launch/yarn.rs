@@ -39,7 +39,7 @@ use self::reports::Reports;
 use self::seen::Seen;
 use crate::bootstrap::{Bootstrap, MasterOrders, S3Keys};
 use crate::config::MasterPlace;
-use crate::control::{Control, Ending, FromMaster, MasterSaid, Progress, Standing, ToMaster};
+use crate::control::{Control, Ending, FromMaster, MasterSaid, Progress, ReaderEvent, Standing, ToMaster};
 
 /// How long the ResourceManager is tried for at first, and once it has answered.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
@@ -302,7 +302,16 @@ impl YarnReaders {
             }
             MasterSaid::Scaled { readers } => eprintln!("yarn: {readers} readers are wanted"),
             MasterSaid::Message(FromMaster::Standing(standing)) => self.counted(standing),
-            MasterSaid::Message(FromMaster::Event(event)) => eprintln!("yarn: {}", event.message),
+            MasterSaid::Message(FromMaster::Event(ReaderEvent { warning, message })) => {
+                // A large fleet has a lot of these: -q wants what is wrong only, -qq not even that.
+                let is_wanted = match warning {
+                    true => tracing::enabled!(tracing::Level::WARN),
+                    false => tracing::enabled!(tracing::Level::INFO),
+                };
+                if is_wanted {
+                    eprintln!("yarn: {message}");
+                }
+            }
             MasterSaid::Message(FromMaster::Dismiss { reader }) => self.stopper.dismiss(&reader),
             MasterSaid::Message(FromMaster::Finished { ending, diagnostics }) => {
                 self.seen.master = false;
