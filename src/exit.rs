@@ -11,7 +11,8 @@ use std::process;
 pub enum Exit {
     /// Everything that was to be read was read, scored and written.
     Done = 0,
-    /// The command line or the configuration is wrong; nothing was started.
+    /// The command line or the configuration is wrong, and nothing was started; or a reader is of another build than its GPU
+    /// node.
     Usage = 2,
     /// The archives cannot be listed, or none of them can be read.
     Source = 3,
@@ -62,7 +63,9 @@ impl Exit {
     pub const fn help(self) -> &'static str {
         match self {
             Exit::Done => "done (damaged records are told, but do not count as a failure)",
-            Exit::Usage => "the command line or the configuration is wrong",
+            Exit::Usage => {
+                "the command line or the configuration is wrong, or a reader is of another build than its GPU node"
+            }
             Exit::Source => "the archives cannot be listed or read",
             Exit::Model => "the model cannot be opened, or failed",
             Exit::Output => "the folder of results cannot be taken",

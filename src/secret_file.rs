@@ -1,5 +1,5 @@
-//! The file that holds the job's secret: readable by its owner alone, and the only way in which the secret leaves the
-//! GPU node's memory.
+//! The file that holds the job's secret, readable by its owner alone. The secret leaves the GPU node's memory in this way,
+//! and in the credentials of containers, which YARN keeps for their user's eyes; in no other.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

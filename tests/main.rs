@@ -4,6 +4,7 @@ mod archive;
 mod errors;
 mod fault_proxy;
 mod faults;
+mod held_node;
 mod inspect;
 mod node;
 mod run;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use warcdl_actors::results::names::QUARANTINE;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_warcdl-node");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_warcdl-node");
 /// A process that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -9,7 +9,8 @@ use warcdl_yarn::fake::{Cluster, Fault, Options, Runner, Running as Container, p
 use warcdl_yarn::{AM_RM_TOKEN, ContainerId, Resource};
 
 use crate::archive::{crawl, write_gz};
-use crate::node::{Folder, Running, command, gpu, stderr, to_its_end};
+use crate::held_node::Holder;
+use crate::node::{Folder, PROGRAM, Running, command, gpu, stderr, to_its_end};
 use crate::s3_server::serve;
 
 /// A cluster with its configuration, a folder with archives, and what was started in containers.
@@ -76,7 +77,11 @@ impl Setting {
     }
 
     fn gpu(&self, more: &str) -> Output {
-        to_its_end(self.command().args(["--role", "gpu", "--config"]).arg(self.config(more)))
+        self.gpu_with(&[], more)
+    }
+
+    fn gpu_with(&self, flags: &[&str], more: &str) -> Output {
+        to_its_end(self.command().args(["--role", "gpu"]).args(flags).arg("--config").arg(self.config(more)))
     }
 
     /// A node that waits for the answer to its submission, which stays away until the connection breaks; the application is there.
@@ -142,6 +147,7 @@ fn readers_on_a_cluster_find_what_local_ones_find_and_nothing_is_left_of_them() 
     for line in ["yarn: submitted application_", "yarn: ACCEPTED", "yarn: FINISHED (SUCCEEDED)"] {
         assert!(told.lines().any(|told| told.starts_with(line)), "{line} is not in {told}");
     }
+    assert!(told.contains("started on"), "{told}");
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
     assert!(!setting.folder.path("results/yarn.json").exists());
     let rows = setting.rows();
@@ -194,12 +200,33 @@ fn readers_on_a_cluster_reach_the_bucket_that_the_gpu_node_reaches() {
 #[test]
 fn the_master_may_work_in_the_gpu_nodes_process_and_the_program_lie_on_the_nodes() {
     let setting = Setting::new(|processes| processes);
-    let output = setting.gpu("yarn.am = \"unmanaged\"\nyarn.staging = \"file\"");
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = setting.gpu_with(&["-q"], "yarn.am = \"unmanaged\"\nyarn.staging = \"file\"");
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("yarn: submitted"), "{told}");
+    assert!(!told.contains("started on"), "nothing is wrong with that: {told}");
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
     assert!(
         setting.started.lock().unwrap().iter().all(|container| container.command.contains("--role reader"))
     );
+    assert_eq!(setting.rows().len(), 70);
+}
+
+/// A slow model may take minutes over what was read: readers that were started meanwhile would find nothing to do.
+#[test]
+fn no_readers_are_wanted_once_all_is_read() {
+    let setting = Setting::new(|processes| processes);
+    let config = setting.config(&format!("yarn.artifact = {PROGRAM:?}"));
+    let holder = Holder::new();
+    let mut node = holder.start(&config, &[("HADOOP_CONF_DIR", &setting.folder.path("conf"))]);
+    node.line(|line| (line == "yarn: all is read: no more readers are wanted").then_some(()));
+    let refused = stderr(&setting.yarn(&["scale", "4"]));
+    assert!(refused.contains("the run is ending"), "{refused}");
+    // Only the master is left.
+    assert!(setting.wait(|cluster| cluster.running().len() == 1), "{:?}", setting.cluster.running());
+    drop(holder);
+    node.line(|line| (line == "yarn: FINISHED (SUCCEEDED)").then_some(()));
+    assert_eq!(node.wait(), Some(0));
     assert_eq!(setting.rows().len(), 70);
 }
 
@@ -277,11 +304,47 @@ fn a_signal_ends_the_application_in_order() {
     let mut node = Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
     assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
     node.line(|line| line.contains("registered with the ResourceManager").then_some(()));
+    // Those that would not go by themselves: they would be waited for nearly as long as the application is.
+    let readers: Vec<_> = setting.cluster.running().into_iter().filter(|id| id.id > 1).collect();
     node.signal("INT");
-    // Killed it is where it takes too long.
-    node.line(|line| ["yarn: FINISHED (KILLED)", "yarn: KILLED (KILLED)"].contains(&line).then_some(()));
+    node.line(|line| line.contains("once more to stop at once").then_some(()));
+    readers.into_iter().for_each(|reader| setting.cluster.end_container(reader, 0, ""));
+    node.line(|line| (line == "yarn: FINISHED (KILLED)").then_some(()));
     assert_eq!(node.wait(), Some(130));
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
+}
+
+/// Nor does a ResourceManager that is silent hold up the end, which could last two minutes.
+#[test]
+fn an_application_that_cannot_be_killed_is_named_and_left() {
+    for third in [true, false] {
+        let setting = Setting::new(idle_readers);
+        let config = setting.config("");
+        let mut node = Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
+        let application = node.line(|line| line.strip_prefix("yarn: submitted ").map(str::to_owned));
+        assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
+        node.line(|line| line.contains("registered with the ResourceManager").then_some(()));
+        // It can neither end in order nor be said to be dead.
+        for _ in 0..500 {
+            let away = Fault::Exception("java.io.IOException", "the store is away");
+            setting.cluster.inject("finishApplicationMaster", away);
+        }
+        setting.cluster.inject("forceKillApplication", Fault::Silence);
+        node.signal("INT");
+        node.line(|line| line.contains("once more to stop at once").then_some(()));
+        node.signal("INT");
+        let killed = format!("yarn: {application} is killed: ");
+        node.line(|line| line.starts_with(&killed).then_some(()));
+        if third {
+            node.signal("INT");
+        }
+        let left = node.line(|line| line.contains("was not killed").then(|| line.to_owned()));
+        let why = if third { "it is not waited for" } else { "it is not over after 10 s" };
+        let cure = format!("was not killed: {why}; run warcdl-node yarn kill {application}");
+        assert!(left.contains(&cure), "{left}");
+        assert_eq!(node.wait(), Some(130));
+        assert!(setting.folder.path("results/yarn.json").exists());
+    }
 }
 
 #[test]
@@ -310,30 +373,54 @@ fn a_second_signal_does_not_wait_for_the_submission() {
 }
 
 #[test]
-fn the_application_of_a_run_that_broke_off_is_ended_by_the_run_that_goes_on() {
+fn the_application_of_a_run_that_broke_off_is_ended_by_the_run_that_takes_its_folder() {
+    for overwrite in [false, true] {
+        let setting = Setting::new(idle_readers);
+        let config = setting.config(&format!("yarn.gpu_grace_s = 3600\noutput.overwrite = {overwrite}"));
+        let start = || Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
+        let submitted =
+            |node: &Running| node.line(|line| line.strip_prefix("yarn: submitted ").map(str::to_owned));
+        let mut first = start();
+        let left = submitted(&first);
+        assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
+        // As long as its owner lives, it is nobody else's.
+        assert_eq!(start().wait(), Some(73));
+        assert_eq!(setting.cluster.running().len(), 3);
+        assert!(setting.folder.path("results/yarn.json").exists());
+        first.kill();
+        let mut second = start();
+        let ended = format!("yarn: {left} of the run before still goes on; it is killed");
+        second.line(|line| (line == ended).then_some(()));
+        let application = submitted(&second);
+        let of_second = |id: &ContainerId| id.attempt.application.to_string() == application;
+        let only_of_second = |cluster: &Cluster| {
+            let running = cluster.running();
+            running.len() == 3 && running.iter().all(of_second)
+        };
+        assert!(setting.wait(only_of_second), "{:?}", setting.cluster.running());
+        second.line(|line| line.contains("registered with the ResourceManager").then_some(()));
+        second.signal("TERM");
+        assert_eq!(second.wait(), Some(130));
+        assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
+    }
+}
+
+#[test]
+fn the_application_of_a_run_that_broke_off_is_ended_even_if_nothing_is_left_to_read() {
     let setting = Setting::new(idle_readers);
     let config = setting.config("yarn.gpu_grace_s = 3600");
-    let start = || Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
-    let submitted =
-        |node: &Running| node.line(|line| line.strip_prefix("yarn: submitted ").map(str::to_owned));
-    let mut first = start();
-    let left = submitted(&first);
+    let mut first = Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
     assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
     first.kill();
-    let mut second = start();
-    let ended = format!("yarn: {left} of the run before still goes on; it is killed");
-    second.line(|line| (line == ended).then_some(()));
-    let application = submitted(&second);
-    let of_second = |id: &ContainerId| id.attempt.application.to_string() == application;
-    let only_of_second = |cluster: &Cluster| {
-        let running = cluster.running();
-        running.len() == 3 && running.iter().all(of_second)
-    };
-    assert!(setting.wait(only_of_second), "{:?}", setting.cluster.running());
-    second.line(|line| line.contains("registered with the ResourceManager").then_some(()));
-    second.signal("TERM");
-    assert_eq!(second.wait(), Some(130));
+    // What it was to read is read here, meanwhile.
+    assert_eq!(gpu(&config, &["--set", "launcher=\"local\""]).status.code(), Some(0));
+    let output = setting.gpu("");
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("of the run before still goes on; it is killed"), "{told}");
+    assert!(!told.contains("yarn: submitted"), "{told}");
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
+    assert!(!setting.folder.path("results/yarn.json").exists());
 }
 
 #[test]

@@ -123,15 +123,9 @@ pub struct YarnSettings {
     /// Address of the control port, which the application master dials; port 0 takes a free one.
     #[serde(deserialize_with = "address")]
     pub control: SocketAddr,
-    /// Seconds for which readers and application master wait for a GPU node that is gone.
+    /// Seconds for which the application master waits for a GPU node that is gone. Readers do not:
+    /// they end, and are started anew once it is back.
     pub gpu_grace_s: u64,
-}
-
-impl YarnSettings {
-    /// How long a GPU node that is gone is waited for.
-    pub fn gpu_grace(&self) -> Duration {
-        Duration::from_secs(self.gpu_grace_s)
-    }
 }
 
 /// Where the application master works.

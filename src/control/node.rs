@@ -112,9 +112,9 @@ impl Control {
         self.wanted.send_replace(wanted);
     }
 
-    /// Has so many readers kept alive, unless the end is wanted.
-    pub fn set_target(&self, readers: u32) {
-        set_target(&self.wanted, readers);
+    /// Has no reader started any more, and those that are there sent away, whatever an operator says: nothing is left to read.
+    pub fn want_none(&self) {
+        set_target(&self.wanted, 0);
     }
 
     /// Says how far the run is; the master hears it within some seconds.
@@ -141,10 +141,11 @@ impl Control {
     }
 }
 
+/// Whether readers are wanted at all: neither is the end, nor is it known that nothing is left to read.
 fn set_target(wanted: &watch::Sender<ToMaster>, readers: u32) -> bool {
     let mut runs = false;
     wanted.send_if_modified(|wanted| {
-        let ToMaster::Target { readers: target } = wanted else { return false };
+        let ToMaster::Target { readers: target @ 1.. } = wanted else { return false };
         runs = true;
         std::mem::replace(target, readers) != readers
     });

@@ -103,12 +103,15 @@ async fn an_operator_may_change_the_number_of_readers_until_the_end() {
     assert!(matches!(scale(&address, &secret(), 0).await.unwrap(), Answer::Refused { .. }));
     assert!(scale(&address, &JobSecret::new(b"fedcba9876543210"), 6).await.is_err());
 
+    let refused = Answer::Refused { why: "the run is ending".to_owned() };
+    control.want_none();
+    assert_eq!(told(&mut master).await, ToMaster::Target { readers: 0 });
+    assert_eq!(scale(&address, &secret(), 9).await.unwrap(), refused, "nothing is left to read");
     let finish = ToMaster::Finish { ending: Ending::Killed, diagnostics: "enough".to_owned() };
     control.want(finish.clone());
     assert_eq!(told(&mut master).await, finish);
-    let refused = scale(&address, &secret(), 9).await.unwrap();
-    assert_eq!(refused, Answer::Refused { why: "the run is ending".to_owned() });
-    control.set_target(9);
+    assert_eq!(scale(&address, &secret(), 9).await.unwrap(), refused);
+    control.want_none();
     assert_eq!(*control.seat().wanted.borrow(), finish);
 }
 

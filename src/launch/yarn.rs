@@ -11,6 +11,7 @@ mod error;
 mod kill;
 mod place;
 mod reports;
+mod seen;
 mod state;
 
 use std::net::SocketAddr;
@@ -23,10 +24,7 @@ use tokio::task::JoinSet;
 use warcdl_actors::pipeline::Stopper;
 use warcdl_actors::wire::JobSecret;
 use warcdl_yarn::rpc::{ExceptionKind, Patience, RpcError};
-use warcdl_yarn::{
-    ApplicationId, ApplicationState, ClientError, Conf, Master, Report, Resource, Submission, User,
-    YarnClient,
-};
+use warcdl_yarn::{ApplicationId, ClientError, Conf, Master, Report, Resource, Submission, User, YarnClient};
 
 pub use cluster::Cluster;
 pub use error::YarnError;
@@ -34,24 +32,18 @@ pub use kill::kill;
 pub use state::State;
 
 use self::address::{host_of, narrowed, tracking_url};
-use self::cluster::Doubt;
 use self::conduct::Conductor;
-use self::kill::{Withdrawn, end_predecessor, withdraw};
+use self::kill::{PATIENCE as KILL_PATIENCE, Withdrawn, withdraw};
 use self::place::Place;
 use self::reports::Reports;
+use self::seen::Seen;
 use crate::bootstrap::{Bootstrap, MasterOrders, S3Keys};
 use crate::config::MasterPlace;
-use crate::control::{Control, Ending, FromMaster, MasterSaid, Progress, Standing, ToMaster};
+use crate::control::{Control, Ending, FromMaster, MasterSaid, Progress, ReaderEvent, Standing, ToMaster};
 
 /// How long the ResourceManager is tried for at first, and once it has answered.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
-/// An application that waits for so long tells why, and again each time as much has passed.
-const WAITING: Duration = Duration::from_secs(60);
-/// Readers that are missing for so long are told of, and again each time as much has passed.
-const MISSING: Duration = Duration::from_secs(30);
-/// Lines of YARN's diagnostics that are shown when an application has failed.
-const DIAGNOSTICS: usize = 40;
 /// How long an application may take to end, and when the operator waits for it.
 const END_PATIENCE: Duration = Duration::from_secs(15);
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
@@ -102,35 +94,12 @@ pub struct YarnReaders {
     seen: Seen,
     reports: Reports,
     place: Place,
-    doubt: Option<Doubt>,
     _master: JoinSet<()>,
-}
-
-/// What is known of the application.
-struct Seen {
-    since: Instant,
-    state: ApplicationState,
-    attempt: i32,
-    /// It was in a queue.
-    accepted: bool,
-    /// When it was last told why it waits.
-    told_waiting: Instant,
-    unanswered: bool,
-    /// A master is there.
-    master: bool,
-    /// One was there.
-    master_was: bool,
-    /// It was asked to end the application.
-    ending: bool,
-    standing: Standing,
-    /// Since when readers have been missing, or when that was last told.
-    missing: Option<Instant>,
 }
 
 impl YarnReaders {
     /// Submits the application.
     pub async fn start(cluster: Cluster, readers: Readers) -> Result<YarnReaders, YarnError> {
-        end_predecessor(&cluster.client, &readers.output).await?;
         let host = host_of(&readers.connect).to_owned();
         let address = narrowed(cluster.settings.control, &host);
         let failed = |source| YarnError::Control { address, source };
@@ -218,7 +187,6 @@ impl YarnReaders {
         if settings.am == MasterPlace::Unmanaged {
             in_process.spawn(sit(sitter, id, orders, bootstrap, control.seat()));
         }
-        let now = Instant::now();
         let mut readers = YarnReaders {
             reports: Reports::start(reporter.with_patience(Patience::NONE), id),
             client: watcher.with_patience(Patience::NONE),
@@ -227,21 +195,8 @@ impl YarnReaders {
             output: readers.output,
             stopper: readers.stopper,
             pending: readers.pending,
-            seen: Seen {
-                since: now,
-                state: ApplicationState::New,
-                attempt: 0,
-                accepted: false,
-                told_waiting: now,
-                unanswered: false,
-                master: false,
-                master_was: false,
-                ending: false,
-                standing: Standing::default(),
-                missing: Some(now),
-            },
+            seen: Seen::new(id, doubt, Instant::now()),
             place,
-            doubt,
             _master: in_process,
         };
         match readers.reported(report) {
@@ -253,9 +208,9 @@ impl YarnReaders {
         }
     }
 
-    /// Has so many readers kept alive from now on.
-    pub fn set_target(&self, readers: u32) {
-        self.control.set_target(readers);
+    /// Nothing is left to read: readers that have finished are not replaced, and those that have not are sent away.
+    pub fn want_none(&self) {
+        self.control.want_none();
     }
 
     /// Says how far the run is, for the pages of the cluster and for the master: while records come, failures of readers
@@ -277,11 +232,11 @@ impl YarnReaders {
         }
     }
 
-    /// Ends the application in order; or kills it, if that takes too long or `hurry` is over.
-    pub async fn end(mut self, ending: Ending, diagnostics: String, hurry: impl Future<Output = ()>) {
+    /// Ends the application in order; or kills it, if that takes too long or `hurry` is over, which then is asked once more.
+    pub async fn end(mut self, ending: Ending, diagnostics: String, mut hurry: impl AsyncFnMut()) {
         // Before the first master is there, nobody could end it in order.
-        if !self.seen.master_was && !self.seen.state.is_final() {
-            return self.kill(&diagnostics).await;
+        if !self.seen.master_was && !self.seen.is_over() {
+            return self.kill(&diagnostics, hurry()).await;
         }
         let patience = if ending == Ending::Killed { STOP_PATIENCE } else { END_PATIENCE };
         self.seen.ending = true;
@@ -289,7 +244,7 @@ impl YarnReaders {
         self.reports.hurry();
         let over = async {
             // Its end is reported a moment before the master has seen it, and is no error here.
-            while !self.seen.state.is_final() {
+            while !self.seen.is_over() {
                 let _ = self.gone().await;
             }
             let farewell = async {
@@ -304,23 +259,27 @@ impl YarnReaders {
                 Ok(()) => return self.clear().await,
                 Err(_) => "it does not end when it is asked to",
             },
-            () = hurry => "it is not waited for",
+            () = hurry() => "it is not waited for",
         };
-        eprintln!("yarn: {} is killed: {why}", self.id);
-        self.kill(why).await;
+        self.kill(why, hurry()).await;
     }
 
-    /// Kills the application.
-    pub async fn kill(self, why: &str) {
-        match kill(&self.client, self.id, why).await {
-            Ok(report) => {
-                eprintln!("yarn: {} ({})", report.state, report.final_status);
-                self.clear().await;
-            }
-            Err(error) => {
-                tracing::error!("{} cannot be killed: {error}; run warcdl-node yarn kill {0}", self.id);
-            }
-        }
+    /// Kills the application. It is left to whoever runs the next command if that takes too long, or `hurry` is over.
+    pub async fn kill(self, why: &str, hurry: impl Future<Output = ()>) {
+        eprintln!("yarn: {} is killed: {why}; once more not to wait for that", self.id);
+        // The time for one call, by Hadoop's configuration, is far longer than anybody would wait here.
+        let left = tokio::select! {
+            killed = tokio::time::timeout(KILL_PATIENCE, kill(&self.client, self.id, why)) => match killed {
+                Ok(Ok(report)) => {
+                    eprintln!("yarn: {} ({})", report.state, report.final_status);
+                    return self.clear().await;
+                }
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!("it is not over after {} s", KILL_PATIENCE.as_secs()),
+            },
+            () = hurry => "it is not waited for".to_owned(),
+        };
+        tracing::error!("{} may go on and was not killed: {left}; run warcdl-node yarn kill {0}", self.id);
     }
 
     /// Removes what the run needed while its application was not over.
@@ -343,7 +302,16 @@ impl YarnReaders {
             }
             MasterSaid::Scaled { readers } => eprintln!("yarn: {readers} readers are wanted"),
             MasterSaid::Message(FromMaster::Standing(standing)) => self.counted(standing),
-            MasterSaid::Message(FromMaster::Event(event)) => eprintln!("yarn: {}", event.message),
+            MasterSaid::Message(FromMaster::Event(ReaderEvent { warning, message })) => {
+                // A large fleet has a lot of these: -q wants what is wrong only, -qq not even that.
+                let is_wanted = match warning {
+                    true => tracing::enabled!(tracing::Level::WARN),
+                    false => tracing::enabled!(tracing::Level::INFO),
+                };
+                if is_wanted {
+                    eprintln!("yarn: {message}");
+                }
+            }
             MasterSaid::Message(FromMaster::Dismiss { reader }) => self.stopper.dismiss(&reader),
             MasterSaid::Message(FromMaster::Finished { ending, diagnostics }) => {
                 self.seen.master = false;
@@ -355,24 +323,10 @@ impl YarnReaders {
         None
     }
 
-    /// Says when all readers run, and when some have been missing for long.
     fn counted(&mut self, standing: Standing) {
-        let Standing { running, pending } = standing;
-        self.pending.set(pending.into());
-        let seen = &mut self.seen;
-        seen.standing = standing;
-        if seen.ending || (running, pending) == (0, 0) {
-            return;
-        }
-        if pending == 0 {
-            if seen.missing.take().is_some() {
-                eprintln!("yarn: {running} readers run, none is missing");
-            }
-        } else if seen.missing.get_or_insert_with(Instant::now).elapsed() >= MISSING {
-            seen.missing = Some(Instant::now());
-            eprintln!(
-                "yarn: {running} readers run, {pending} are pending: the queue may have no room for them"
-            );
+        self.pending.set(standing.pending.into());
+        if let Some(line) = self.seen.counted(standing, Instant::now()) {
+            eprintln!("yarn: {line}");
         }
     }
 
@@ -399,52 +353,10 @@ impl YarnReaders {
     }
 
     fn reported(&mut self, report: Report) -> Option<YarnError> {
-        let seen = &mut self.seen;
-        let attempt = report.attempt.map_or(0, |attempt| attempt.attempt);
-        let is_new = seen.state != report.state || (seen.attempt != attempt && attempt > 1);
-        (seen.state, seen.attempt) = (report.state, attempt);
-        seen.accepted |=
-            attempt > 0 || matches!(report.state, ApplicationState::Accepted | ApplicationState::Running);
-        let waited = seen.since.elapsed().as_secs_f64();
-        match report.state {
-            ApplicationState::Running if is_new => {
-                let place = match &*report.host {
-                    // In this process.
-                    "" | "N/A" => String::new(),
-                    host => format!(", master on {host}"),
-                };
-                eprintln!("yarn: RUNNING after {waited:.1} s (attempt {attempt}{place})");
-            }
-            ApplicationState::Accepted if is_new => eprintln!(
-                "yarn: ACCEPTED in queue {} ({:.0} % of it used by this application){}",
-                report.queue,
-                report.queue_usage_percent.max(0.0),
-                if attempt > 1 { format!(", attempt {attempt}") } else { String::new() }
-            ),
-            ApplicationState::Running => {}
-            state if state.is_final() => {
-                if is_new {
-                    eprintln!("yarn: {state} ({})", report.final_status);
-                    if state == ApplicationState::Failed {
-                        let lines = report.diagnostics.lines().filter(|line| !line.trim().is_empty());
-                        lines.take(DIAGNOSTICS).for_each(|line| eprintln!("yarn: | {line}"));
-                    }
-                }
-                let diagnostics = cause(&report.diagnostics);
-                return Some(match &self.doubt {
-                    Some(doubt) if state == ApplicationState::Failed && !seen.accepted => {
-                        doubt.refused(diagnostics)
-                    }
-                    _ => YarnError::Over { id: self.id, state, status: report.final_status, diagnostics },
-                });
-            }
-            state if seen.told_waiting.elapsed() >= WAITING => {
-                seen.told_waiting = Instant::now();
-                eprintln!("yarn: {state} for {waited:.0} s: {}", cause(&report.diagnostics));
-            }
-            _ => {}
+        for line in self.seen.reported(&report, Instant::now()) {
+            eprintln!("yarn: {line}");
         }
-        None
+        self.seen.over(&report)
     }
 }
 
@@ -482,24 +394,5 @@ pub async fn connect(conf: &Conf, user: User) -> Result<YarnClient, YarnError> {
     match client.cluster_metrics().await {
         Ok(_) => Ok(client.with_patience(Patience::of(PATIENCE))),
         Err(source) => Err(YarnError::Unreachable { addresses, source: Box::new(source) }),
-    }
-}
-
-/// What matters of many lines: the innermost cause, or the first line.
-fn cause(diagnostics: &str) -> String {
-    let innermost = diagnostics.lines().rev().find_map(|line| line.trim().strip_prefix("Caused by: "));
-    let line = innermost.or_else(|| diagnostics.lines().map(str::trim).find(|line| !line.is_empty()));
-    line.unwrap_or("YARN does not say why").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_innermost_cause_is_told() {
-        assert_eq!(cause("\n  first\nsecond"), "first");
-        assert_eq!(cause("Undeclared\n\tat x\nCaused by: a: b\n\tat y\nCaused by: c: 404\n\tat z"), "c: 404");
-        assert_eq!(cause(""), "YARN does not say why");
     }
 }

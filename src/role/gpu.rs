@@ -42,6 +42,10 @@ mod signals;
 /// A lease is not taken over before it has lasted so long.
 const SETTLED: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether anything is left to read: well within the time for which a master waits when a reader has
+/// finished, before it asks for the next one.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Runs to the end, with the model that the configuration names. Must run within an actix system.
 pub async fn run(args: &GpuArgs, verbosity: Verbosity, console: &Console) -> Result<Exit, RunError> {
     run_with(args, verbosity, console, |config| {
@@ -125,6 +129,10 @@ pub async fn run_with(
     let secret = SecretFile::open(config.transport.secret_file.as_deref())?;
     let Opened { models, label, .. } = model;
     let OpenFolder { sink, recovered, lock: _lock } = sink::open(&config.output, config.kind, identity)?;
+    // Now that the folder is this run's: as long as it was another's, that one's application had an owner.
+    if let Some(cluster) = &cluster {
+        cluster.end_predecessor(&config.output.path).await?;
+    }
     write_whole(&config.output.path.join(sink::RESOLVED_CONFIG), config.resolved_toml().as_bytes())?;
     let resumed = recovered.resumed;
     let parts = parts_of(recovered.parts, archives.len());
@@ -272,6 +280,12 @@ fn batch_rules(config: &Config) -> BatchRules {
     }
 }
 
+/// Whether every archive is over, read or given up. None comes back from there: what waits for its scores was taken over from
+/// the readers, and those who fail on it are no readers.
+fn is_all_read(metrics: &Metrics) -> bool {
+    metrics.dispatcher.archives_over.get() >= metrics.dispatcher.archives.get()
+}
+
 /// Waits for the end. Whatever it is, what is scored by then is stored.
 async fn play(
     pipeline: Pipeline,
@@ -284,8 +298,11 @@ async fn play(
     if signals.heard() > 0 {
         end = End::Interrupted;
         stopper.stop();
+        readers.want_none();
     }
     let mut all_gone = false;
+    let mut all_read = false;
+    let mut look = tokio::time::interval(LOOK);
     let mut progress = tokio::time::interval(control::BEAT);
     let ended = {
         let wait = pipeline.wait();
@@ -296,6 +313,13 @@ async fn play(
                 () = signals.next() => {}
                 _ = progress.tick() => {
                     readers.set_progress(metrics);
+                    continue;
+                }
+                _ = look.tick(), if !all_read => {
+                    all_read = is_all_read(metrics);
+                    if all_read {
+                        readers.all_is_read();
+                    }
                     continue;
                 }
                 gone = readers.gone(), if !all_gone => {
@@ -317,8 +341,9 @@ async fn play(
             end = End::Interrupted;
             eprintln!("stopping: what has arrived is being scored and committed; once more to stop at once");
             stopper.stop();
+            readers.want_none();
         }
     };
-    readers.end(&ended, &end, signals.next()).await;
+    readers.end(&ended, &end, async || signals.next().await).await;
     ended.map(|outcome| (outcome, end))
 }

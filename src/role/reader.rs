@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use warcdl_actors::port::Source;
 use warcdl_actors::reader::{ReaderError, serve};
+use warcdl_actors::wire::HandshakeError;
 use warcdl_yarn::Credentials;
 
 /// Tries to reach the GPU node, a second apart: a reader may well be started before it.
@@ -49,6 +50,12 @@ impl ReaderRunError {
             ReaderRunError::Secret(_) | ReaderRunError::Bootstrap(_) => Exit::Usage,
             ReaderRunError::Connect { .. } => Exit::Network,
             ReaderRunError::Reader(ReaderError::Worker | ReaderError::Thread(_)) => Exit::Internal,
+            // Another build than the GPU node's, as it will be the next time. The GPU node, which is told the version first, gives
+            // it as the reason for which it refuses; a reader that knows no secret finds that out by itself.
+            ReaderRunError::Reader(
+                ReaderError::Job(_)
+                | ReaderError::Handshake(HandshakeError::Version { .. } | HandshakeError::Refused { .. }),
+            ) => Exit::Usage,
             ReaderRunError::Reader(_) => Exit::Network,
         }
     }
@@ -103,5 +110,28 @@ async fn connect(address: &str) -> Result<TcpStream, ReaderRunError> {
         }
         attempt += 1;
         tokio::time::sleep(RETRY_AFTER).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_build_and_another_secret_have_exit_codes_of_their_own() {
+        let version = HandshakeError::Version { theirs: 2, their_schema: 1 };
+        let refused = HandshakeError::Refused { reason: version.to_string() };
+        for (error, exit) in [
+            (ReaderError::Job("unknown field".into()), Exit::Usage),
+            (version.into(), Exit::Usage),
+            (refused.into(), Exit::Usage),
+            (HandshakeError::WrongSecret.into(), Exit::Network),
+            (HandshakeError::Closed.into(), Exit::Network),
+            (ReaderError::Closed, Exit::Network),
+            (ReaderError::Worker, Exit::Internal),
+        ] {
+            let error = ReaderRunError::from(error);
+            assert_eq!(error.exit(), exit, "{error}");
+        }
     }
 }

@@ -150,9 +150,10 @@ fn lock(folder: &Path, marker: File) -> Result<FolderLock, OpenError> {
 }
 
 /// Removes an earlier run's results, all but the marker. The journal goes first: should this break off, nothing claims
-/// that what is left is whole.
+/// that what is left is whole. What names an application that may still go on stays as well, for who ends that.
 fn remove(folder: &Path) -> Result<(), OpenError> {
     let mut found = survey(folder)?;
+    found.retain(|entry| entry.name != YARN_STATE);
     found.sort_by_key(|entry| entry.name != JOURNAL);
     for entry in found {
         let removed =

@@ -236,6 +236,7 @@ impl<'a> Run<'a> {
         self.stage.s3.set_narrow(false);
         self.ends(PATIENCE, Some(0))?;
         self.is_over("FINISHED", "SUCCEEDED")?;
+        self.stage.compared.update(|compared| compared + 1);
         let difference = Results::read(&self.folder.join("results")).compare(self.stage.local(self.crawl)?);
         if difference.told.is_empty() {
             return Ok(());

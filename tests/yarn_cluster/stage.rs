@@ -8,7 +8,7 @@ use crate::results::Results;
 use crate::s3_server::serve;
 use crate::until::{PATIENCE, until};
 use crate::way::Way;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,8 @@ pub struct Stage {
     pub program: PathBuf,
     many: OnceCell<Results>,
     heavy: OnceCell<Results>,
+    /// How often results of the cluster were compared with local ones.
+    pub compared: Cell<u32>,
 }
 
 impl Stage {
@@ -88,6 +90,7 @@ impl Stage {
             program: stripped,
             many: OnceCell::new(),
             heavy: OnceCell::new(),
+            compared: Cell::new(0),
         })
     }
 

@@ -70,7 +70,8 @@ pub struct Outcome {
 }
 
 /// Runs the master of an application to its end. `events` are those that the master's owner has for the engine: targets,
-/// progress, the GPU node lost and back, the end; answers of YARN among them are the driver's own.
+/// progress, the GPU node lost and back, the end; answers of YARN among them are the driver's own. An owner that drops its end
+/// of them is a GPU node that is lost and does not come back.
 pub async fn drive(
     master: AppMaster,
     plan: Plan,
@@ -97,7 +98,8 @@ pub async fn drive(
                 Some(event) => event,
                 None => {
                     owned = false;
-                    continue;
+                    // Whoever could say what the GPU node wants is gone as well.
+                    Event::GpuLost
                 }
             },
             Some(answered) = driver.manager.join_next() => match answered {
@@ -357,6 +359,10 @@ fn fault(error: &MasterError) -> RmFault {
             RmFault::Retriable
         }
         None if rpc.is_passing() => RmFault::Connection,
+        None if rpc.is_strange() => {
+            tracing::warn!("no answer of a ResourceManager's, which is asked again: {rpc}");
+            RmFault::Strange { message: rpc.to_string() }
+        }
         _ => RmFault::Refused { message: rpc.to_string() },
     }
 }

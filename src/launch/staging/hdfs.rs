@@ -83,6 +83,15 @@ pub struct Stored {
     pub modified_ms: i64,
 }
 
+/// What another run has there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Its application.
+    pub application: String,
+    /// How long ago it was made.
+    pub age: Duration,
+}
+
 impl Store {
     /// That of a user, in the HDFS that `conf` names; connects with the first call. Needs a runtime.
     pub fn of(conf: &Conf, user: &str) -> Result<Store, StoreError> {
@@ -217,12 +226,17 @@ impl Store {
 
 impl Stored {
     /// Takes this run's mark away, and says which other runs have theirs there.
-    pub async fn leave(&self) -> Result<Vec<String>, StoreError> {
+    pub async fn leave(&self) -> Result<Vec<Mark>, StoreError> {
         let Store { client, .. } = &self.store;
         self.store.call(client.delete(&self.mark, false)).await?;
+        // It changed just now, so that this is the time by the same clock that the marks were made by.
+        let now = self.store.call(client.get_file_info(&self.folder)).await?.modification_time;
         let files = self.store.call(client.list_status(&self.folder, false)).await?;
-        let names = files.iter().filter_map(|file| file.path.rsplit('/').next());
-        Ok(names.filter(|name| name.starts_with(MARK)).map(str::to_owned).collect())
+        let marks = files.iter().filter_map(|file| {
+            let application = file.path.rsplit('/').next().filter(|name| name.starts_with(MARK))?.to_owned();
+            Some(Mark { application, age: Duration::from_millis(now.saturating_sub(file.modification_time)) })
+        });
+        Ok(marks.collect())
     }
 
     /// Removes the program, and the folder of programs with it if that is empty then.

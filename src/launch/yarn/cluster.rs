@@ -1,11 +1,12 @@
 //! The cluster before anything is asked of it: what its configuration says, and whether it can do what is wanted.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use warcdl_yarn::{Address, ApplicationId, Conf, NewApplication, Queue, Resource, User, YarnClient};
 
 use super::address::{host_of, is_loopback};
+use super::kill::end_predecessor;
 use super::{YarnError, connect};
 use crate::config::{Config, StagingPlace, YarnSettings};
 use crate::launch::elf::Glibc;
@@ -27,6 +28,12 @@ impl Cluster {
     /// The number that the application has, or will have.
     pub fn id(&self) -> ApplicationId {
         self.id
+    }
+
+    /// Ends the application of a run that broke off with its results in this folder, which must be this run's by now: its
+    /// owner may live as long as it is not.
+    pub async fn end_predecessor(&self, output: &Path) -> Result<(), YarnError> {
+        Ok(end_predecessor(&self.client, output).await?)
     }
 
     /// Reads Hadoop's configuration, asks the ResourceManager, and looks at the program for the nodes. Everything that

@@ -9,7 +9,7 @@ use warcdl_yarn::{ApplicationId, ClientError, Report, YarnClient};
 use super::{FIRST_PATIENCE, State};
 
 /// How long an application may take to be killed.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Kills an application, and says how it is then.
 pub async fn kill(client: &YarnClient, id: ApplicationId, why: &str) -> Result<Report, ClientError> {
@@ -32,34 +32,37 @@ pub(super) enum Withdrawn {
 /// lost.
 pub(super) async fn withdraw(client: YarnClient, id: ApplicationId) -> Withdrawn {
     let client = client.with_patience(Patience::of(FIRST_PATIENCE));
-    match client.kill_and_wait(id, "its submission failed", PATIENCE).await {
-        Ok(_) => Withdrawn::Killed,
-        Err(error) if is_unknown(&error) => Withdrawn::Unknown,
-        Err(error) => {
-            tracing::error!("{id} may go on and cannot be killed: {error}; run warcdl-node yarn kill {id}");
-            Withdrawn::Left
-        }
-    }
+    let killing = client.kill_and_wait(id, "its submission failed", PATIENCE);
+    let left = match tokio::time::timeout(PATIENCE, killing).await {
+        Ok(Ok(())) => return Withdrawn::Killed,
+        Ok(Err(error)) if is_unknown(&error) => return Withdrawn::Unknown,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("it is not over after {} s", PATIENCE.as_secs()),
+    };
+    tracing::error!("{id} may go on and cannot be killed: {left}; run warcdl-node yarn kill {id}");
+    Withdrawn::Left
 }
 
 fn is_unknown(error: &ClientError) -> bool {
     matches!(error, ClientError::Rpc(error) if error.kind() == Some(ExceptionKind::ApplicationNotFound))
 }
 
-/// The application of a run that broke off here must not go on beside this one, which takes its name's place in the folder of
-/// results.
+/// The application of a run that broke off here must not go on beside this one, or after it.
 pub(super) async fn end_predecessor(client: &YarnClient, output: &Path) -> Result<(), ClientError> {
     let Ok(Some(state)) = State::read(output) else { return Ok(()) };
     let Ok(id) = state.application.parse::<ApplicationId>() else { return Ok(()) };
     match client.report(id).await {
-        Ok(report) if report.state.is_final() => Ok(()),
+        Ok(report) if report.state.is_final() => {}
         Ok(_) => {
             eprintln!("yarn: {id} of the run before still goes on; it is killed");
-            client.kill_and_wait(id, "its run is gone on with by another application", PATIENCE).await?;
-            Ok(())
+            client
+                .kill_and_wait(id, "its run broke off, and its results are another one's", PATIENCE)
+                .await?;
         }
         // The ResourceManager has forgotten it, or is another one.
-        Err(error) if is_unknown(&error) => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if is_unknown(&error) => {}
+        Err(error) => return Err(error),
     }
+    State::remove(output);
+    Ok(())
 }

@@ -9,9 +9,12 @@ use super::cluster::Cluster;
 use super::{YarnError, narrowed};
 use crate::bootstrap::Program;
 use crate::config::StagingPlace;
-use crate::launch::staging::hdfs::{Store, StoreError, Stored};
+use crate::launch::staging::hdfs::{Mark, Store, StoreError, Stored};
 use crate::launch::staging::{Staging, StagingError};
 
+/// From its mark on an application may take so long to become known: the program must be there before it is submitted, and
+/// large ones take their time.
+const SUBMITTED_WITHIN: Duration = Duration::from_secs(600);
 /// How long the removal of the program may take.
 const CLEAR_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -68,7 +71,7 @@ impl Place {
 async fn clear(stored: &Stored, client: &YarnClient) -> Result<(), StoreError> {
     for other in stored.leave().await? {
         if goes_on(client, &other).await {
-            tracing::info!("{} stays for {other}", stored.url);
+            tracing::info!("{} stays for {}", stored.url, other.application);
             return Ok(());
         }
     }
@@ -76,11 +79,43 @@ async fn clear(stored: &Stored, client: &YarnClient) -> Result<(), StoreError> {
 }
 
 /// Whether an application may still need its program.
-async fn goes_on(client: &YarnClient, name: &str) -> bool {
-    let Ok(id) = name.parse::<ApplicationId>() else { return true };
+async fn goes_on(client: &YarnClient, Mark { application, age }: &Mark) -> bool {
+    let Ok(id) = application.parse::<ApplicationId>() else { return true };
     match client.report(id).await {
         Ok(report) => !report.state.is_final(),
-        Err(ClientError::Rpc(error)) => error.kind() != Some(ExceptionKind::ApplicationNotFound),
+        Err(ClientError::Rpc(error)) if error.kind() == Some(ExceptionKind::ApplicationNotFound) => {
+            *age < SUBMITTED_WITHIN
+        }
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warcdl_yarn::fake;
+    use warcdl_yarn::rpc::{Login, Options};
+    use warcdl_yarn::{Master, Submission};
+
+    #[tokio::test]
+    async fn a_program_stays_for_who_runs_and_for_who_is_just_starting() {
+        let cluster = fake::Cluster::start(fake::Options::default()).await.unwrap();
+        let login = Login::Simple { user: "anna".into() };
+        let client = YarnClient::new(cluster.resource_managers(), login, Options::default()).unwrap();
+        let submitted = client.new_application().await.unwrap().id;
+        client.submit(&Submission::new(submitted, "test", Master::Unmanaged)).await.unwrap();
+        // Its number was given out, and no more.
+        let coming = client.new_application().await.unwrap().id;
+        let (young, old) = (Duration::from_secs(5), Duration::from_secs(3600));
+        let check = async |application: String, age, expected| {
+            let mark = Mark { application, age };
+            assert_eq!(goes_on(&client, &mark).await, expected, "{mark:?}");
+        };
+        check(submitted.to_string(), old, true).await;
+        check(coming.to_string(), young, true).await;
+        check(coming.to_string(), old, false).await;
+        check("application_of_somebody".into(), old, true).await;
+        client.kill_and_wait(submitted, "enough", old).await.unwrap();
+        check(submitted.to_string(), young, false).await;
     }
 }

@@ -4,7 +4,6 @@ use super::RunError;
 use crate::control::{self, Ending};
 use crate::launch::yarn::{YarnError, YarnReaders};
 use crate::launch::{LaunchError, LocalReaders};
-use std::future::Future;
 use std::time::Duration;
 use warcdl_actors::metrics::Metrics;
 use warcdl_actors::pipeline::Outcome;
@@ -40,12 +39,28 @@ impl Readers {
         }
     }
 
-    /// Sees the readers off; `hurry` ends when that must not take any longer.
+    /// Every archive is read or given up, though what was read may still wait for its scores.
+    pub(super) fn all_is_read(&self) {
+        if let Readers::Yarn(_) = self {
+            eprintln!("yarn: all is read: no more readers are wanted");
+        }
+        self.want_none();
+    }
+
+    /// Nothing is handed out any more: nobody is to start readers that would find no work.
+    pub(super) fn want_none(&self) {
+        // Those on this machine are not replaced once they have finished.
+        if let Readers::Yarn(readers) = self {
+            readers.want_none();
+        }
+    }
+
+    /// Sees the readers off; `hurry` ends when that must not take any longer, and may be asked again.
     pub(super) async fn end(
         self,
         ended: &Result<Outcome, RunError>,
         end: &End,
-        hurry: impl Future<Output = ()>,
+        mut hurry: impl AsyncFnMut(),
     ) {
         match self {
             // Who stops a run wants it to be over.
@@ -55,7 +70,7 @@ impl Readers {
             Readers::Yarn(readers) => {
                 let (ending, why) = match (ended, end) {
                     (Err(RunError::StoppedAtOnce), _) => {
-                        return readers.kill("stopped at once by the operator").await;
+                        return readers.kill("stopped at once by the operator", hurry()).await;
                     }
                     (Err(error), _) => (Ending::Failed, error.to_string()),
                     (Ok(_), End::NoReaders(error)) => (Ending::Failed, error.to_string()),

@@ -35,6 +35,8 @@ pub struct Conversation {
     failures: u32,
     /// Since when they do.
     failing_since: Option<Duration>,
+    /// What came in place of the last answer, if anything did.
+    strange: Option<String>,
     /// Containers that the ResourceManager believes to be asked for, once it has answered.
     asked: Option<u32>,
     asked_at: Duration,
@@ -66,6 +68,11 @@ impl Conversation {
     /// Since when the ResourceManager has not answered.
     pub fn failing_since(&self) -> Option<Duration> {
         self.failing_since
+    }
+
+    /// What came in place of the last answer that should have come.
+    pub fn strange(&self) -> Option<&str> {
+        self.strange.as_deref()
     }
 
     /// Whether something may be said now, `pause` after the last answer. If so, it must be.
@@ -169,6 +176,10 @@ impl Conversation {
         self.heard = Some(now);
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(now);
+        self.strange = match fault {
+            RmFault::Strange { message } => Some(message.clone()),
+            _ => None,
+        };
         match fault {
             RmFault::NotRegistered => {
                 // It is there again: it need not be spared.
@@ -181,12 +192,18 @@ impl Conversation {
                 if let Some(request) = self.unanswered.take() {
                     self.releases.extend(request.releases);
                     self.asked = None;
+                    // To be said again with the next one: what is listed there and not here would never be.
+                    request.blacklist_additions.iter().for_each(|host| {
+                        self.blacklist_told.remove(host);
+                    });
+                    self.blacklist_told.extend(request.blacklist_removals);
                 }
             }
             RmFault::AlreadyRegistered
             | RmFault::AttemptUnknown
             | RmFault::Retriable
-            | RmFault::Connection => {}
+            | RmFault::Connection
+            | RmFault::Strange { .. } => {}
         }
     }
 }

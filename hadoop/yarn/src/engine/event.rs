@@ -134,6 +134,11 @@ pub enum RmFault {
     Retriable,
     /// It was not reached, or the connection broke; it may or may not have got the request.
     Connection,
+    /// What came is no answer of a ResourceManager's: something stands in its place, such as a load balancer while it is away.
+    Strange {
+        /// What came, and from where.
+        message: String,
+    },
 }
 
 /// Why a container was not started.

@@ -155,7 +155,7 @@ impl Engine {
             RmFault::Refused { message } if !self.was_registered => {
                 self.give_up_manager(format!("the ResourceManager refuses the registration: {message}"));
             }
-            RmFault::Connection | RmFault::Retriable if !self.told_rm_lost => {
+            RmFault::Connection | RmFault::Retriable | RmFault::Strange { .. } if !self.told_rm_lost => {
                 self.told_rm_lost = true;
                 self.report(Report::RmLost);
             }
@@ -267,7 +267,9 @@ impl Engine {
         let lost = since.is_some_and(|since| self.now.saturating_sub(since) > self.settings.rm_patience);
         if lost && !self.phase.is_ending() {
             let seconds = self.settings.rm_patience.as_secs();
-            self.give_up_manager(format!("the ResourceManager has not answered for {seconds} s"));
+            let strange = self.conversation.strange().map(|came| format!("; in its place {came}"));
+            let why = format!("the ResourceManager has not answered for {seconds} s");
+            self.give_up_manager(why + strange.as_deref().unwrap_or_default());
         }
     }
 }

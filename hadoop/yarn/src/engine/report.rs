@@ -175,7 +175,9 @@ impl fmt::Display for Report {
             Report::NodeLeaving { host } => {
                 write!(f, "{host} leaves the cluster: its readers are asked to finish")
             }
-            Report::GpuLost => f.write_str("the GPU node cannot be reached; the readers wait for it"),
+            Report::GpuLost => {
+                f.write_str("the GPU node cannot be reached; no readers are started until it can")
+            }
             Report::GpuBack => f.write_str("the GPU node is there"),
             Report::Leaving { why } => {
                 write!(f, "this attempt of the master goes: {why}; the readers run on")

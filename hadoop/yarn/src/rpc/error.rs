@@ -79,6 +79,23 @@ impl RpcError {
             _ => false,
         }
     }
+
+    /// Whether whoever answered spoke another protocol, or did not prove to be the server: it may be a load balancer whose
+    /// server is away. What a server of Hadoop says and wants is not meant, nor what is wrong on our side.
+    pub fn is_strange(&self) -> bool {
+        match self {
+            RpcError::Malformed { .. } => true,
+            RpcError::Sasl { source, .. } => matches!(
+                source,
+                SaslError::Malformed(_)
+                    | SaslError::Lacks(_)
+                    | SaslError::Early
+                    | SaslError::Unproved
+                    | SaslError::Tampered
+            ),
+            _ => false,
+        }
+    }
 }
 
 /// An exception that a server answered with.

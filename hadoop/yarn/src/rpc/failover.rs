@@ -100,7 +100,13 @@ impl Failover {
             let error = match result {
                 Ok(response) => return Ok(response),
                 Err(error) if error.is_passing() => error,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // The next call may find the server elsewhere.
+                    if error.is_strange() {
+                        self.leave(at).await;
+                    }
+                    return Err(error);
+                }
             };
             tries += 1;
             let same = matches!(error.kind(), Some(ExceptionKind::Retriable | ExceptionKind::NotYetReady));

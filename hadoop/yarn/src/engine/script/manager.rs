@@ -111,6 +111,39 @@ fn a_restarted_manager_that_knows_few_nodes_is_asked_again() {
 }
 
 #[test]
+fn what_was_refused_is_said_again_and_the_blacklist_with_it() {
+    let mut script = Script::running(3);
+    // A listed host, and a container that is given back.
+    assert!(script.ended(vec![over(3, -101)]).blacklist_additions.is_empty());
+    assert_eq!(script.ended(Vec::new()).blacklist_additions, ["c"]);
+    script.heartbeat();
+    script.tell(Event::AllocateFailed(RmFault::NotRegistered));
+    script.pass(seconds(2));
+    let largest = Resource { memory_mb: 1024, vcores: 1 };
+    script.tell(Event::Registered(Registered { largest, previous: Vec::new(), nm_tokens: Vec::new() }));
+    script.response_id = 0;
+    for _ in 0..2 {
+        let request = script.heartbeat();
+        assert_eq!(request.asks.iter().map(|ask| ask.count).collect::<Vec<_>>(), [1]);
+        assert_eq!(request.blacklist_additions, ["c"]);
+        let message = "larger than the largest".into();
+        script.tell(Event::AllocateFailed(RmFault::Refused { message }));
+    }
+    assert_eq!(script.ended(Vec::new()).blacklist_additions, ["c"]);
+    assert!(script.ended(Vec::new()).blacklist_additions.is_empty(), "told");
+    // The cluster shrinks: nobody may be listed any more.
+    script.heartbeat();
+    script.response_id += 1;
+    let (response_id, cluster_nodes) = (script.response_id, 1);
+    let reply = AllocateReply { response_id, cluster_nodes, ..AllocateReply::default() };
+    script.tell(Event::Allocated(Box::new(reply)));
+    assert_eq!(script.heartbeat().blacklist_removals, ["c"]);
+    let message = "larger than the largest".into();
+    script.tell(Event::AllocateFailed(RmFault::Refused { message }));
+    assert_eq!(script.ended(Vec::new()).blacklist_removals, ["c"]);
+}
+
+#[test]
 fn a_container_that_nothing_runs_in_does_not_outlive_the_manager() {
     let mut script = Script::registered(1);
     script.tell(Event::GpuLost);

@@ -64,6 +64,8 @@ pub struct World {
     left: bool,
     /// A request to the ResourceManager has no answer yet.
     outstanding: bool,
+    /// The heartbeat that was said last.
+    said: Option<AllocateRequest>,
     ended: BTreeSet<ContainerId>,
     tokens_taken: BTreeSet<u8>,
     /// Containers of earlier attempts that this one knows of.
@@ -110,6 +112,7 @@ pub fn run(seed: u64, trace: bool) -> Seen {
         managed,
         left: false,
         outstanding: false,
+        said: None,
         ended: BTreeSet::new(),
         tokens_taken: BTreeSet::new(),
         adopted: BTreeSet::new(),
@@ -298,7 +301,7 @@ impl World {
             Action::Register | Action::Allocate(_) | Action::Unregister { .. } => {
                 assert!(!std::mem::replace(&mut self.outstanding, true), "two requests: {action:?}");
                 if let Action::Allocate(request) = &action {
-                    assert!(request.asks.iter().all(|ask| ask.count <= self.target_limit()), "{request:?}");
+                    self.check_asks(request);
                     for id in &request.releases {
                         self.cluster.containers.get_mut(&id.id).expect("it was given").leaving = true;
                     }
@@ -337,11 +340,6 @@ impl World {
                 assert!(!diagnostics.is_empty());
             }
         }
-    }
-
-    /// No ask is larger than the largest target that the engine may still go by.
-    fn target_limit(&self) -> u32 {
-        self.target.max(64)
     }
 
     fn leave(&mut self, id: ContainerId) {

@@ -45,6 +45,20 @@ impl World {
         assert!(staying <= census.target + doomed, "{staying} readers, {doomed} doomed, {census:?}");
     }
 
+    /// With what is asked for there are never more readers than are wanted. A heartbeat without an answer is said again as it was,
+    /// whatever is wanted by then.
+    pub(super) fn check_asks(&mut self, request: &AllocateRequest) {
+        if self.said.as_ref() == Some(request) {
+            return;
+        }
+        let census = self.engine.as_ref().expect("it has just acted").census();
+        let there = census.allocated + census.starting + census.running;
+        for ask in &request.asks {
+            assert!(ask.count == 0 || there + ask.count <= census.target, "{request:?}, {census:?}");
+        }
+        self.said = Some(request.clone());
+    }
+
     pub(super) fn hear(&mut self, report: Report) {
         assert!(!report.to_string().contains('\n'), "{report}");
         match report {
