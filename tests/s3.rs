@@ -134,6 +134,33 @@ async fn objects_are_listed_over_pages_and_read_from_an_offset() {
     assert!(read(&store(&given), &archives[0], 300_001).await.unwrap() == data[300_001..]);
 }
 
+/// As a list of Common Crawl that is read from its bucket: 90,000 archives are not searched for one by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_list_names_is_not_searched_for() {
+    let (folder, data) = big();
+    std::fs::create_dir(folder.path().join("bucket/deep")).unwrap();
+    std::fs::write(folder.path().join("bucket/deep/a.warc.gz"), "x").unwrap();
+    let endpoint = serve(folder.path(), Some("secret")).await;
+    let many: String = (0..1001).map(|number| format!("crawl/{number:04}.warc.gz\n")).collect();
+    for (lines, archives, sizes, searched) in [
+        ("big.warc.gz\n/deep/a.warc.gz\n", 2, data.len() as u64 + 1, 0),
+        // A folder is one.
+        ("big.warc.gz\ndeep/\n", 2, data.len() as u64 + 1, 1),
+        (many.as_str(), 1001, 0, 0),
+    ] {
+        std::fs::write(folder.path().join("bucket/warc.paths"), lines).unwrap();
+        let (proxy, asked) = faulty(&endpoint, &[]).await;
+        let mut given = settings(&proxy, "bucket", "secret");
+        given.s3.buckets.clear();
+        given.paths = vec!["s3://bucket/warc.paths".to_owned()];
+        let found = list(&given, &store(&given)).await.unwrap();
+        let size: u64 = found.iter().map(|archive| archive.size).sum();
+        assert_eq!((found.len(), size), (archives, sizes), "{} lines", lines.lines().count());
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.matches("list-type=2").count(), searched, "{asked}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_name_the_place_and_the_cure() {
     let (folder, _) = big();
