@@ -155,7 +155,12 @@ impl Fetch {
                     self.asked.etag.clone_from(etag);
                 }
             }
-            if at == piece.end {
+            let told_by_body = piece.end == u64::MAX && matches!(arrived, Ok(None));
+            if at == piece.end || told_by_body {
+                if piece.size == 0 {
+                    // Only the body said where it ends.
+                    self.asked.end = at;
+                }
                 return Ok(Ended::Whole);
             }
             return Err(Trouble::broken(match arrived {

@@ -114,6 +114,7 @@ impl S3 {
         let answer = Answer {
             content_range: text(response.content_range()),
             content_length: response.content_length().and_then(|length| u64::try_from(length).ok()),
+            chunked: false,
             content_encoding: text(response.content_encoding()),
             content_type: text(response.content_type()),
             etag: text(response.e_tag()),
