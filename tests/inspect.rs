@@ -161,6 +161,10 @@ fn what_cannot_be_read_decides_the_exit_code() {
     let wrong = inspect(&[&notes], &["--set", "source.sufixes=[]"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(stderr(&wrong).contains("source.suffixes"), "{}", stderr(&wrong));
+    // Of an archive that an index names it would tell more than the index names.
+    let index = inspect(&[&notes], &["--set", "source.index=[\"i.cdxj\"]"]);
+    assert_eq!(index.status.code(), Some(2));
+    assert!(stderr(&index).contains("--set source.index"), "{}", stderr(&index));
 }
 
 #[test]
