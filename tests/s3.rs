@@ -186,6 +186,52 @@ async fn refusals_name_the_place_and_the_cure() {
     assert_eq!(asked.lock().unwrap().matches("get /").count(), 1, "asked again");
 }
 
+/// A server that answers everything with this; gives its endpoint.
+async fn refusing(status: &'static str, code: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut question = Vec::new();
+            while !question.ends_with(b"\r\n\r\n") && client.read_buf(&mut question).await.unwrap() > 0 {}
+            let body = match question.starts_with(b"HEAD") {
+                true => String::new(),
+                false => format!("<Error><Code>{code}</Code><Message>m</Message></Error>"),
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nx-amz-bucket-region: eu-west-9\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            let _ = client.write_all(answer.as_bytes()).await;
+        }
+    });
+    endpoint
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_region_and_keys_that_have_expired_are_told_with_their_keys() {
+    let (region, token) = ("source.s3.region", "source.s3.session_token");
+    for (status, code, by_head, cure) in [
+        ("301 Moved Permanently", "PermanentRedirect", false, region),
+        ("301 Moved Permanently", "PermanentRedirect", true, region),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", false, region),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", true, region),
+        ("400 Bad Request", "ExpiredToken", false, token),
+        ("400 Bad Request", "ExpiredToken", true, token),
+    ] {
+        let mut given = settings(&refusing(status, code).await, "bucket", "secret");
+        if by_head {
+            given.s3.buckets.clear();
+            given.list = "s3://bucket/a.list".to_owned();
+        }
+        let error = list(&given, &store(&given)).await.unwrap_err().to_string();
+        for part in [cure, "eu-west-9"] {
+            assert!(error.contains(part), "{code}, {by_head}: {error}");
+        }
+        assert!(by_head || error.contains(code), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_bucket_needs_no_keys() {
     let (folder, _) = big();
