@@ -11,7 +11,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
 use warcdl_actors::port::Pulse;
 
-use super::SourceError;
 use super::answer::{self, Asked};
 use super::remote::{Pieces, Remote};
 use super::retry::{Next, Retry};
@@ -239,12 +238,5 @@ impl Read for Body {
         self.chunk.copy_to_slice(&mut buffer[..count]);
         self.offset += count as u64;
         Ok(count)
-    }
-}
-
-impl Remote {
-    /// What is told of trouble that no further attempt will help.
-    pub(super) fn error(&self, Trouble { reason, cure, .. }: Trouble) -> SourceError {
-        SourceError::Remote { place: self.place(), reason, cure }
     }
 }
