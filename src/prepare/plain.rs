@@ -35,7 +35,7 @@ pub(super) fn plain_text(html: &str) -> String {
         let (token, end) = next_token(bytes, tag_at, |_, _, _| ());
         at = end;
         match token {
-            Token::Start { tag, self_closing, .. } => {
+            Token::Start { tag, self_closing } => {
                 if tag.is_block() {
                     text.end_line();
                 }
