@@ -34,7 +34,7 @@ fn pages() -> Vec<(&'static str, &'static str, String)> {
     vec![
         ("100,000 nested div", "ok", "<div>".repeat(100_000) + "text" + &"</div>".repeat(100_000)),
         ("20,000 unclosed links in blocks", "ok", "<div><a href=x>text".repeat(20_000)),
-        ("one tag with 100,000 attributes", "html_limits", format!("<div{attributes}>text</div>")),
+        ("one tag with 100,000 attributes", "ok", format!("<div{attributes}>text</div>")),
         ("5,000 nested tables", "ok", "<table><tr><td>".repeat(5_000) + "text"),
         ("20,000 nested span", "ok", "<span>".repeat(20_000) + "text" + &"</span>".repeat(20_000)),
         ("200,000 links", "ok", links),

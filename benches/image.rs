@@ -25,7 +25,7 @@ fn ours(path: &Path, side: u32, pixels_to: Option<&str>) -> Value {
     let mut all = Vec::new();
     let mut formats: BTreeMap<String, f64> = BTreeMap::new();
     let (mut records, mut pictures) = (0u64, 0u64);
-    let mut last = lease::cpu_seconds();
+    let mut last = lease::cpu::seconds();
     let mut figures = lease::read(lease::job(&["kind=image"], Some((side, side))), 1, path, |step| {
         records += 1;
         if let Ok(prepared) = step.outcome
@@ -35,10 +35,10 @@ fn ours(path: &Path, side: u32, pixels_to: Option<&str>) -> Value {
             if pixels_to.is_some() {
                 all.extend_from_slice(&data);
             }
-            let now = lease::cpu_seconds();
+            let now = lease::cpu::seconds();
             *formats.entry(prepared.meta.content_mime_type).or_default() += now - last;
         }
-        last = lease::cpu_seconds();
+        last = lease::cpu::seconds();
     });
     if let Some(file) = pixels_to {
         std::fs::write(file, all).expect("room on the disk");

@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "tests need more of it")]
 #[path = "../tests/archive.rs"]
 mod archive;
+#[path = "shared/cpu.rs"]
+mod cpu;
 #[path = "shared/pages.rs"]
 mod pages;
 #[path = "shared/pairs.rs"]
@@ -78,13 +80,6 @@ fn short(path: &Path) -> u64 {
     write(path, captures)
 }
 
-/// CPU time of this thread, which is the only one that works; in nanoseconds, where `/proc/self/stat` counts hundredths.
-fn cpu_seconds() -> f64 {
-    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the system's figures");
-    let nanoseconds = schedstat.split(' ').next().and_then(|field| field.parse::<f64>().ok());
-    nanoseconds.expect("CPU time comes first") / 1e9
-}
-
 fn reader(path: &Path) -> ArchiveReader {
     let overrides = ["source.paths=[\"a\"]", "model.kind=passthrough", "record.min_body_bytes=0"];
     let config =
@@ -95,7 +90,7 @@ fn reader(path: &Path) -> ArchiveReader {
 
 /// Reads the archive by our reader; the figures as the peer prints them.
 fn ours(path: &Path) -> Value {
-    let before = cpu_seconds();
+    let before = cpu::seconds();
     let mut reader = reader(path);
     let (mut records, mut pages, mut body_bytes) = (0u64, 0u64, 0);
     while let Some(entry) = reader.next().expect("the archive is whole") {
@@ -105,7 +100,7 @@ fn ours(path: &Path) -> Value {
             body_bytes += response.body.len() as u64;
         }
     }
-    let seconds = cpu_seconds() - before;
+    let seconds = cpu::seconds() - before;
     json!({ "records": records, "pages": pages, "body_bytes": body_bytes, "seconds": seconds })
 }
 
@@ -119,11 +114,11 @@ fn floor(path: &Path) -> Value {
     let file = std::fs::read(path).expect("the archive");
     let mut target = vec![0; 64 << 20];
     let mut decompressor = Decompressor::new();
-    let before = cpu_seconds();
+    let before = cpu::seconds();
     for member in members {
         decompressor.gzip_decompress(&file[member], &mut target).expect("a member");
     }
-    json!({ "seconds": cpu_seconds() - before })
+    json!({ "seconds": cpu::seconds() - before })
 }
 
 fn main() {

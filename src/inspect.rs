@@ -32,6 +32,9 @@ pub enum InspectError {
     /// A `--set` that is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// An index, whose records alone would have to be told.
+    #[error("inspect reads archives whole: leave out --set source.index, and name the archives")]
+    Index,
     /// Nothing is there by the names given.
     #[error(
         "no archives in {looked_at}: nothing there ends with {suffixes}; name the files, or --set source.suffixes"
@@ -66,7 +69,7 @@ impl InspectError {
     /// How the process ends.
     pub fn exit(&self) -> Exit {
         match self {
-            InspectError::Config(_) => Exit::Usage,
+            InspectError::Config(_) | InspectError::Index => Exit::Usage,
             InspectError::Empty { .. } | InspectError::Source(_) => Exit::Source,
             InspectError::Thread(_) => Exit::Internal,
             InspectError::Output(_) => Exit::Output,
@@ -98,10 +101,13 @@ pub fn run(args: &InspectArgs) -> Result<Exit, InspectError> {
 
 /// The shipped settings, with what the operator sets of `[source]`; every record with a MIME type is let through to be
 /// counted.
-fn settings(args: &InspectArgs) -> Result<(SourceSettings, RecordSettings), ConfigError> {
+fn settings(args: &InspectArgs) -> Result<(SourceSettings, RecordSettings), InspectError> {
     let mut overrides = vec!["model.kind=passthrough".to_owned(), "source.paths=[\".\"]".to_owned()];
     overrides.extend_from_slice(&args.set);
     let Config { mut source, record, .. } = Config::parse(Path::new("config/warcdl.toml"), "", &overrides)?;
+    if !source.index.is_empty() {
+        return Err(InspectError::Index);
+    }
     source.paths.clone_from(&args.files);
     let (http_status, content_types) = (Vec::new(), Vec::new());
     let types = vec![RecordType::Response, RecordType::Resource, RecordType::Conversion];

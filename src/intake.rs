@@ -72,7 +72,7 @@ impl Source for Intake {
         };
         let (entries, from, end) = match &lease.named {
             Some(named) => {
-                (Entries::Named(Box::new(NamedEntries::new(opener.clone(), named, lease)?)), 0, u64::MAX)
+                (Entries::Named(Box::new(NamedEntries::new(opener.clone(), named, lease))), 0, u64::MAX)
             }
             None => (Entries::All(Box::new(opener.at(lease.start)?)), lease.from, lease.end),
         };

@@ -14,7 +14,7 @@ use crate::s3_server::serve;
 use warcdl::source::{Archive, list};
 use warcdl_actors::port::Pulse;
 
-/// A seed of the storm; another one is another storm, and must do too.
+/// A seed of the storm, with each of its faults; another one is another storm, and must do too, if it has them all.
 const SEED: u64 = 7;
 
 /// An archive with pages that hardly compress, so that its body is fetched in many pieces.
@@ -241,6 +241,9 @@ async fn a_run_in_a_storm_gives_what_it_gives_in_calm_weather() {
     println!("seed {SEED}: {} requests, {sent} bytes for {bytes}: {met:?}", asked.len());
     // What was on the way when a connection was reset is lost, and little else is fetched twice.
     assert!((sent as f64) < 1.25 * bytes as f64, "seed {SEED}: {sent} bytes were sent for {bytes}");
-    assert!(["503", "stall", "truncation"].iter().all(|fault| met.contains_key(fault)), "{met:?}");
+    // A fault has the same path asked for again, so each archive meets what its path does up to the first calm answer, and
+    // more where this machine was slow, but never less.
+    let faults = ["503", "stall", "truncation", "reset"];
+    assert!(faults.iter().all(|fault| met.contains_key(fault)), "{met:?}");
     assert!(rows == calm, "seed {SEED}: {} rows, {} in calm weather", rows.len(), calm.len());
 }

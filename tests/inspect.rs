@@ -113,7 +113,8 @@ fn texts_and_files_without_http_are_told_too() {
         record("revisit", "http://a/", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     ];
     write_gz(&path, &records);
-    let told = look(&[&path], &[], 0);
+    // Found in their folder, by the name that Common Crawl gives them.
+    let told = look(&[&folder.path("")], &[], 0);
     assert_eq!(told["records"], json!({ "conversion": 1, "resource": 1, "revisit": 1 }));
     assert_eq!(told["mime_types"], json!({ "text/plain": 1, "image/png": 1 }));
     assert_eq!((&told["languages"], &told["http_status"]), (&json!({ "deu": 1 }), &json!({})));
@@ -160,6 +161,10 @@ fn what_cannot_be_read_decides_the_exit_code() {
     let wrong = inspect(&[&notes], &["--set", "source.sufixes=[]"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(stderr(&wrong).contains("source.suffixes"), "{}", stderr(&wrong));
+    // Of an archive that an index names it would tell more than the index names.
+    let index = inspect(&[&notes], &["--set", "source.index=[\"i.cdxj\"]"]);
+    assert_eq!(index.status.code(), Some(2));
+    assert!(stderr(&index).contains("--set source.index"), "{}", stderr(&index));
 }
 
 #[test]

@@ -134,6 +134,33 @@ async fn objects_are_listed_over_pages_and_read_from_an_offset() {
     assert!(read(&store(&given), &archives[0], 300_001).await.unwrap() == data[300_001..]);
 }
 
+/// As a list of Common Crawl that is read from its bucket: 90,000 archives are not searched for one by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_list_names_is_not_searched_for() {
+    let (folder, data) = big();
+    std::fs::create_dir(folder.path().join("bucket/deep")).unwrap();
+    std::fs::write(folder.path().join("bucket/deep/a.warc.gz"), "x").unwrap();
+    let endpoint = serve(folder.path(), Some("secret")).await;
+    let many: String = (0..1001).map(|number| format!("crawl/{number:04}.warc.gz\n")).collect();
+    for (lines, archives, sizes, searched) in [
+        ("big.warc.gz\n/deep/a.warc.gz\n", 2, data.len() as u64 + 1, 0),
+        // A folder is one.
+        ("big.warc.gz\ndeep/\n", 2, data.len() as u64 + 1, 1),
+        (many.as_str(), 1001, 0, 0),
+    ] {
+        std::fs::write(folder.path().join("bucket/warc.paths"), lines).unwrap();
+        let (proxy, asked) = faulty(&endpoint, &[]).await;
+        let mut given = settings(&proxy, "bucket", "secret");
+        given.s3.buckets.clear();
+        given.paths = vec!["s3://bucket/warc.paths".to_owned()];
+        let found = list(&given, &store(&given)).await.unwrap();
+        let size: u64 = found.iter().map(|archive| archive.size).sum();
+        assert_eq!((found.len(), size), (archives, sizes), "{} lines", lines.lines().count());
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked.matches("list-type=2").count(), searched, "{asked}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_name_the_place_and_the_cure() {
     let (folder, _) = big();
@@ -157,6 +184,52 @@ async fn refusals_name_the_place_and_the_cure() {
     let error = read(&store(&given), &gone, 0).await.unwrap_err();
     assert!(error.contains("s3://bucket/gone.warc.gz") && error.contains("is gone"), "{error}");
     assert_eq!(asked.lock().unwrap().matches("get /").count(), 1, "asked again");
+}
+
+/// A server that answers everything with this; gives its endpoint.
+async fn refusing(status: &'static str, code: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut question = Vec::new();
+            while !question.ends_with(b"\r\n\r\n") && client.read_buf(&mut question).await.unwrap() > 0 {}
+            let body = match question.starts_with(b"HEAD") {
+                true => String::new(),
+                false => format!("<Error><Code>{code}</Code><Message>m</Message></Error>"),
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nx-amz-bucket-region: eu-west-9\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            let _ = client.write_all(answer.as_bytes()).await;
+        }
+    });
+    endpoint
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_region_and_keys_that_have_expired_are_told_with_their_keys() {
+    let (region, token) = ("source.s3.region", "source.s3.session_token");
+    for (status, code, by_head, cure) in [
+        ("301 Moved Permanently", "PermanentRedirect", false, region),
+        ("301 Moved Permanently", "PermanentRedirect", true, region),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", false, region),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", true, region),
+        ("400 Bad Request", "ExpiredToken", false, token),
+        ("400 Bad Request", "ExpiredToken", true, token),
+    ] {
+        let mut given = settings(&refusing(status, code).await, "bucket", "secret");
+        if by_head {
+            given.s3.buckets.clear();
+            given.list = "s3://bucket/a.list".to_owned();
+        }
+        let error = list(&given, &store(&given)).await.unwrap_err().to_string();
+        for part in [cure, "eu-west-9"] {
+            assert!(error.contains(part), "{code}, {by_head}: {error}");
+        }
+        assert!(by_head || error.contains(code), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -17,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -202,6 +204,59 @@ async fn what_is_no_archive_is_told_with_the_address_and_a_cure() {
     let nobody = Archive { name: "http://127.0.0.1:1/a.warc.gz".to_owned(), ..page };
     let error = read(&store(&given), &nobody, 0).await.unwrap_err();
     assert!(error.contains("127.0.0.1:1") && error.contains("network"), "{error}");
+}
+
+/// A server that knows neither HEAD nor ranges, as those that make up an index when they are asked: it answers every GET with
+/// the same. Gives its address, and how often it was asked.
+async fn serve_made_up(headers: &'static str, body: String) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut question = Vec::new();
+            while !question.ends_with(b"\r\n\r\n") && socket.read_buf(&mut question).await.unwrap() > 0 {}
+            let answer = match question.starts_with(b"HEAD") {
+                true => "HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+                    .to_owned(),
+                false => {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{headers}\r\n\r\n{body}")
+                }
+            };
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_a_server_makes_up_is_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.warc.gz"), "x").unwrap();
+    let lines = format!("{}/a.warc.gz\n", serve(folder.path()).await);
+    let chunk = format!("{:x}\r\n{lines}\r\n", lines.len());
+    let counted = format!("content-length: {}", lines.len());
+    let cure = Err("the server must support Range requests");
+    for (headers, body, asked_for, expected) in [
+        ("transfer-encoding: chunked", format!("{chunk}0\r\n\r\n"), 1, Ok(1)),
+        (counted.leak(), lines.clone(), 1, Ok(1)),
+        // Whether it was cut off nobody can tell.
+        ("x-end: none", lines, 1, cure),
+        // It was: the rest is asked for in vain.
+        ("transfer-encoding: chunked", chunk, 2, cure),
+    ] {
+        let (server, asked) = serve_made_up(headers, body).await;
+        let mut given = given(&[]);
+        given.list = format!("{server}/any?output=text");
+        let found = list(&given, &store(&given)).await.map(|found| found.len());
+        match (found, expected) {
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{headers}: {error}"),
+            (found, expected) => assert_eq!(found.ok(), expected.ok(), "{headers}"),
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), asked_for, "{headers}");
+    }
 }
 
 /// A crawl as Common Crawl publishes it, with `count` archives of one byte.

@@ -1,5 +1,8 @@
 //! An archive read whole as a reader reads it: a lease of all of it, records prepared.
 
+#[path = "cpu.rs"]
+pub mod cpu;
+
 use serde_json::json;
 use std::path::Path;
 use warcdl::config::Config;
@@ -33,8 +36,8 @@ pub fn job(overrides: &[&str], size: Option<(u32, u32)>) -> Job {
     }
 }
 
-/// Reads the archive on so many threads; `each` sees every step. Gives the seconds between the first step asked for and
-/// the last.
+/// Reads the archive on so many threads; `each` sees every step. Gives what that took from opening it to the last step:
+/// `seconds` of this thread's CPU time, which is all where it is the only one, and `wall_seconds` on the clock.
 pub fn read(job: Job, threads: usize, path: &Path, mut each: impl FnMut(Step)) -> serde_json::Value {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let store = job.store(runtime.handle().clone());
@@ -52,18 +55,11 @@ pub fn read(job: Job, threads: usize, path: &Path, mut each: impl FnMut(Step)) -
         etag: String::new(),
         named: None,
     };
-    let (start, before) = (std::time::Instant::now(), cpu_seconds());
+    let (start, before) = (std::time::Instant::now(), cpu::seconds());
     let mut records = intake.open(&lease, &Pulse::default()).expect("the archive");
     while let Some(step) = records.next().expect("the archive is whole") {
         each(step);
     }
     drop(records);
-    json!({ "seconds": cpu_seconds() - before, "wall_seconds": start.elapsed().as_secs_f64() })
-}
-
-/// CPU time of this thread, in nanoseconds where `/proc/self/stat` counts hundredths.
-pub fn cpu_seconds() -> f64 {
-    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the system's figures");
-    let nanoseconds = schedstat.split(' ').next().and_then(|field| field.parse::<f64>().ok());
-    nanoseconds.expect("CPU time comes first") / 1e9
+    json!({ "seconds": cpu::seconds() - before, "wall_seconds": start.elapsed().as_secs_f64() })
 }

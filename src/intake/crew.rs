@@ -6,6 +6,7 @@
 //! stops the row at its place, and with it the reader's signs of life.
 
 use std::collections::VecDeque;
+use std::io;
 use std::panic;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -29,6 +30,9 @@ const STACK: usize = 16 << 20;
 pub(super) type Read = Box<dyn FnMut() -> Result<Option<Entry>, SourceError> + Send>;
 /// Prepares one record, on a thread of its own.
 pub(super) type Prepare = Box<dyn FnMut(Response) -> Result<Prepared, Exclusion> + Send>;
+
+/// What a thread of the crew does; it gives its preparer back.
+type Work = Box<dyn FnOnce() -> Prepare + Send>;
 
 /// The threads at work on one lease.
 pub(super) struct Crew {
@@ -79,9 +83,18 @@ struct Place {
 }
 
 impl Crew {
-    /// One thread for each of `preparers`, the caller's among them. Panics if the system refuses one, as the worker itself
-    /// could not be started then.
-    pub(super) fn start(read: Read, mut preparers: Vec<Prepare>) -> Crew {
+    /// One thread for each of `preparers`, the caller's among them. Where the system refuses one, as in a container that may
+    /// have so many and no more, those that there are do the work, and so they do the next lease's.
+    pub(super) fn start(read: Read, preparers: Vec<Prepare>) -> Crew {
+        Crew::start_by(spawn, read, preparers)
+    }
+
+    /// The same, where `spawn` starts the thread of a number.
+    fn start_by(
+        spawn: impl Fn(usize, Work) -> io::Result<JoinHandle<Prepare>>,
+        read: Read,
+        mut preparers: Vec<Prepare>,
+    ) -> Crew {
         let records = (preparers.len() * RECORDS_A_THREAD).min(PLACES);
         let row = Row {
             archive: Some(read),
@@ -98,11 +111,20 @@ impl Crew {
         let (turn, news) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { row: Mutex::new(row), turn, news, records });
         let mut crew = Crew { shared, own: preparers.pop(), threads: Vec::new(), over: false, ahead: 0 };
+        let wanted = preparers.len() + 1;
         for (number, prepare) in preparers.into_iter().enumerate() {
             let shared = Arc::clone(&crew.shared);
-            let thread = thread::Builder::new().name(format!("prepare-{number}")).stack_size(STACK);
-            let thread = thread.spawn(move || shared.work(prepare));
-            crew.threads.push(thread.unwrap_or_else(|error| panic!("the system refuses a thread: {error}")));
+            match spawn(number, Box::new(move || shared.work(prepare))) {
+                Ok(thread) => crew.threads.push(thread),
+                Err(error) => {
+                    tracing::warn!(
+                        "the system refuses a thread: {error}; records are prepared by {} of {wanted}, see reader_threads and \
+                         the limits of the container",
+                        number + 1
+                    );
+                    break;
+                }
+            }
         }
         crew
     }
@@ -267,6 +289,11 @@ impl Shared {
             self.news.notify_one();
         }
     }
+}
+
+/// Starts a thread of the crew.
+fn spawn(number: usize, work: Work) -> io::Result<JoinHandle<Prepare>> {
+    thread::Builder::new().name(format!("prepare-{number}")).stack_size(STACK).spawn(work)
 }
 
 impl Drop for Crew {

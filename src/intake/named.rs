@@ -1,8 +1,8 @@
 //! The records of an archive that an index names, and no others.
 //!
 //! Records that lie near each other are fetched as one stretch, and the bytes between them are passed; each record is read from
-//! its own bytes alone. So a wrong line of an index costs the record that it names, and what it names is told once: as a
-//! record, or as what was found in its place.
+//! its own bytes alone, be another one named inside them or not. So a wrong line of an index costs the record that it names,
+//! and what it names is told once: as a record, or as what was found in its place.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +25,8 @@ pub(super) struct NamedEntries {
     stretch: Arc<Mutex<Stretch>>,
     current: Option<Current>,
     start: Position,
+    /// Bytes of the archive; 0 if not known.
+    size: u64,
 }
 
 /// The extent that is being read.
@@ -38,22 +40,23 @@ struct Current {
 }
 
 impl NamedEntries {
-    pub(super) fn new(opener: Opener, named: &Named, lease: &Lease) -> Result<NamedEntries, SourceError> {
+    pub(super) fn new(opener: Opener, named: &Named, lease: &Lease) -> NamedEntries {
         let size = lease.size;
-        if let Some(beyond) = named.clone().into_iter().find(|extent| size > 0 && extent.end() > size) {
-            let message = format!(
-                "the index names {} bytes at {} of {}, which has {size} bytes: it is the index of another version",
-                beyond.length, beyond.offset, lease.name
+        if let Some(beyond) = named.clone().into_iter().find(|extent| size > 0 && extent.offset >= size) {
+            tracing::warn!(
+                archive = %lease.name,
+                "the index names bytes at {}, of {size} that there are: if it does so often it is the index of another version",
+                beyond.offset
             );
-            return Err(SourceError { message });
         }
-        Ok(NamedEntries {
+        NamedEntries {
             opener,
             extents: named.clone().into_iter(),
             stretch: Arc::default(),
             current: None,
             start: lease.start,
-        })
+            size,
+        }
     }
 
     /// The next entry; `None` at the end of what is named.
@@ -79,17 +82,18 @@ impl NamedEntries {
             };
             // What begins behind is named itself, or is not.
             let entry = read(reader).map_err(told)?.filter(|entry| entry.at.offset == extent.offset);
-            if entry.is_some() {
+            if let Some(entry) = entry {
                 *was_told = true;
-                return Ok(entry);
+                return Ok(Some(Entry { next: self.not_past_the_next(entry.next), ..entry }));
             }
             let (extent, end, was_told) = (*extent, *end, *was_told);
             self.current = None;
             if !was_told {
-                // An empty stretch, or one of zeros.
+                // An empty stretch, one of zeros, or one behind the archive's end.
+                let next = Position { offset: end.max(extent.offset.saturating_add(1)), ordinal: 0 };
                 return Ok(Some(Entry {
                     at: Position { offset: extent.offset, ordinal: 0 },
-                    next: Position { offset: end.max(extent.offset.saturating_add(1)), ordinal: 0 },
+                    next: self.not_past_the_next(next),
                     bytes_read: end,
                     url: String::new(),
                     warc_type: None,
@@ -106,10 +110,9 @@ impl NamedEntries {
         let is_first = extent.offset == self.start.offset;
         let start =
             Position { offset: extent.offset, ordinal: if is_first { self.start.ordinal } else { 0 } };
-        // Its bytes end where the next one's begin, whatever the index says of its length.
-        let behind = self.extents.clone().next();
-        let end = behind.map_or(extent.end(), |next| extent.end().min(next.offset));
-        {
+        // The next one may begin inside of it: then one of them is named wrongly, and which one only their bytes tell.
+        let end = self.end_of(extent);
+        if end > extent.offset {
             let mut stretch = self.stretch.lock().unwrap_or_else(PoisonError::into_inner);
             if stretch.at > extent.offset || stretch.end < end {
                 let end = self.end_of_stretch(extent);
@@ -130,16 +133,28 @@ impl NamedEntries {
         Ok(true)
     }
 
+    /// Where the bytes of an extent end: with the archive at the latest.
+    fn end_of(&self, extent: Extent) -> u64 {
+        if self.size == 0 { extent.end() } else { extent.end().min(self.size) }
+    }
+
     /// Where the stretch ends that begins with `first`: before the first gap.
     fn end_of_stretch(&self, first: Extent) -> u64 {
-        let mut end = first.end();
+        let mut end = self.end_of(first);
         for next in self.extents.clone() {
             if next.offset > end.saturating_add(GAP) {
                 break;
             }
-            end = end.max(next.end());
+            end = end.max(self.end_of(next));
         }
         end
+    }
+
+    /// Where a successor goes on that comes behind a record which ends at `next`: positions grow, and none that is named may
+    /// be left out, so not behind the next one.
+    fn not_past_the_next(&self, next: Position) -> Position {
+        let following = self.extents.clone().next();
+        following.map_or(next, |extent| next.min(Position { offset: extent.offset, ordinal: 0 }))
     }
 }
 

@@ -215,11 +215,6 @@ fn a_record_that_is_passed_over_is_told_as_that() {
 /// Whatever an index names, however the archive is stored and wherever a lease begins: those records, each once.
 #[test]
 fn an_index_names_the_records_that_are_read() {
-    let gzip = |records: &[String]| {
-        let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        records.iter().for_each(|record| member.write_all(record.as_bytes()).unwrap());
-        member.finish().unwrap()
-    };
     let pages: Vec<String> = (0..6).map(record).collect();
     let each: Vec<Vec<u8>> = pages.iter().map(|page| gzip(std::slice::from_ref(page))).collect();
     let three: Vec<Vec<u8>> = pages.chunks(3).map(gzip).collect();
@@ -268,16 +263,11 @@ fn an_index_names_the_records_that_are_read() {
 fn what_an_index_names_wrongly_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.warc.gz");
-    let members: Vec<Vec<u8>> = (0..4)
-        .map(|number| {
-            let mut member = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            member.write_all(record(number).as_bytes()).unwrap();
-            member.finish().unwrap()
-        })
-        .collect();
+    let members: Vec<Vec<u8>> = (0..4).map(|number| gzip(&[record(number)])).collect();
     let length = members[0].len() as u64;
     let bytes = [members.concat(), vec![0; 50]].concat();
     std::fs::write(&path, &bytes).unwrap();
+    let first = Extent { offset: 0, length };
     let second = Extent { offset: length, length: members[1].len() as u64 };
     let fourth = length + second.length + members[2].len() as u64;
     let zeros = bytes.len() as u64 - 50;
@@ -285,28 +275,42 @@ fn what_an_index_names_wrongly_is_told_once() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut intake = Intake::new(job.clone(), job.store(runtime.handle().clone())).unwrap();
     let lease = lease(&path, bytes.len(), Position::default());
+    let garbage = Some(Exclusion::Garbage);
+    let end = bytes.len() as u64;
     for (wrong, reason) in [
         (Extent { offset: 0, length: length - 9 }, Some(Exclusion::Truncated)),
-        (Extent { offset: 0, length: bytes.len() as u64 }, None),
-        (Extent { offset: 3, length: length - 3 }, Some(Exclusion::Garbage)),
-        (Extent { offset: 0, length: 0 }, Some(Exclusion::Garbage)),
-        (Extent { offset: zeros, length: 50 }, Some(Exclusion::Garbage)),
+        (Extent { offset: 0, length: end }, None),
+        (Extent { offset: 0, length: u64::MAX }, None),
+        (Extent { offset: 3, length: length - 3 }, garbage),
+        (Extent { offset: 0, length: 0 }, garbage),
+        (Extent { offset: zeros, length: 50 }, garbage),
+        // Inside of one that is named rightly.
+        (Extent { offset: length / 2, length: 5 }, garbage),
+        (Extent { offset: length / 2, length: end }, garbage),
+        (Extent { offset: length + 1, length: 5 }, garbage),
+        // Behind the end, and across it.
+        (Extent { offset: end, length: 5 }, garbage),
+        (Extent { offset: u64::MAX - 1, length: u64::MAX }, garbage),
+        (Extent { offset: end - 5, length: 500 }, garbage),
     ] {
         let mut extents = vec![wrong, second, Extent { offset: fourth, length: zeros - fourth }];
+        extents.extend(Some(first).filter(|first| wrong.offset > first.length / 3));
         extents.sort();
-        let named = Some(Named::new(extents.clone()));
-        let found = read(&mut intake, &Lease { named, ..lease.clone() });
+        let named = Named::new(extents.clone());
+        let found = read(&mut intake, &Lease { named: Some(named.clone()), ..lease.clone() });
         let told: Vec<_> = found.iter().map(|(at, _, outcome)| (at.offset, *outcome)).collect();
         let expected: Vec<_> = extents
             .iter()
             .map(|extent| (extent.offset, reason.filter(|_| *extent == wrong).map_or(Ok(()), Err)))
             .collect();
         assert_eq!(told, expected, "{wrong:?}");
+        // A successor finds what is left, wherever it goes on.
+        for (index, &(_, start, _)) in found.iter().enumerate() {
+            let rest = Some(named.within(start.offset, u64::MAX));
+            let rest = read(&mut intake, &Lease { start, named: rest, ..lease.clone() });
+            assert_eq!(rest, found[index + 1..], "{wrong:?} from {start:?}");
+        }
     }
-    let beyond = Named::new([Extent { offset: 7, length: bytes.len() as u64 }]);
-    let lease = Lease { named: Some(beyond), ..lease };
-    let error = intake.open(&lease, &Pulse::default()).err().expect("no such bytes");
-    assert!(error.to_string().contains("index of another version"), "{error}");
 }
 
 #[test]

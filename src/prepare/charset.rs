@@ -14,7 +14,7 @@ const META_BYTES: usize = 1024;
 
 /// The page as UTF-8, without byte order mark and with U+FFFD for what cannot be decoded, and the charset's WHATWG name.
 ///
-/// Without NUL, which is in no text: parsers drop it from the text of a page, each with a complaint that they keep.
+/// Without NUL, which is in no text: browsers drop it from that of a page.
 pub(super) fn decode(body: &[u8], http_label: &str) -> Result<(String, &'static str), Exclusion> {
     let encoding = detect(body, http_label);
     if encoding == REPLACEMENT {

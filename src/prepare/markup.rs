@@ -10,7 +10,7 @@ pub(in crate::prepare) use element::Tag;
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::prepare) enum Token {
     /// A start tag.
-    Start { tag: Tag, attributes: usize, self_closing: bool },
+    Start { tag: Tag, self_closing: bool },
     /// An end tag.
     End { tag: Tag },
     /// A comment, a declaration, or a `<` that starts nothing.
@@ -31,7 +31,7 @@ pub(in crate::prepare) fn next_token<'a>(
         }
         [b'/', letter, ..] if letter.is_ascii_alphabetic() => {
             let (tag, name_len) = name(&rest[1..]);
-            let (_, _, len) = attributes(&rest[1 + name_len..], |_, _| ());
+            let (_, len) = attributes(&rest[1 + name_len..], |_, _| ());
             (Token::End { tag }, at + 2 + name_len + len)
         }
         [b'!' | b'?' | b'/', ..] => {
@@ -39,9 +39,9 @@ pub(in crate::prepare) fn next_token<'a>(
         }
         [letter, ..] if letter.is_ascii_alphabetic() => {
             let (tag, name_len) = name(rest);
-            let (attributes, self_closing, len) =
+            let (self_closing, len) =
                 attributes(&rest[name_len..], |name, value| attribute(tag, name, value));
-            (Token::Start { tag, attributes, self_closing }, at + 1 + name_len + len)
+            (Token::Start { tag, self_closing }, at + 1 + name_len + len)
         }
         _ => (Token::Other, at + 1),
     }
@@ -90,20 +90,18 @@ fn is_blank(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'\x0c')
 }
 
-/// Number of attributes, whether the tag closes itself, and the length up to its `>` included.
-fn attributes<'a>(bytes: &'a [u8], mut attribute: impl FnMut(&'a [u8], &'a [u8])) -> (usize, bool, usize) {
-    let mut count = 0;
+/// Whether the tag closes itself, and the length up to its `>` included.
+fn attributes<'a>(bytes: &'a [u8], mut attribute: impl FnMut(&'a [u8], &'a [u8])) -> (bool, usize) {
     let mut at = 0;
     loop {
         while bytes.get(at).is_some_and(|byte| is_blank(byte) || *byte == b'/') {
             at += 1;
         }
         match bytes.get(at) {
-            None => return (count, false, bytes.len()),
-            Some(b'>') => return (count, at > 0 && bytes[at - 1] == b'/', at + 1),
+            None => return (false, bytes.len()),
+            Some(b'>') => return (at > 0 && bytes[at - 1] == b'/', at + 1),
             Some(_) => {}
         }
-        count += 1;
         let start = at;
         // A `=` in the first place belongs to the attribute's name.
         at += 1;

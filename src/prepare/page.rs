@@ -15,7 +15,8 @@ use crate::prepare::markup::{Tag, Token, next_token, raw_end};
 use crate::prepare::page::builder::Builder;
 pub(super) use crate::prepare::page::hints::Hints;
 
-/// Attributes of one tag. A tag with more is no work of anybody's hand.
+/// Attributes of one tag that are looked at. One with more is rather a `<` in front of a word, and what follows it up to the
+/// next `>` is read as attributes, as browsers do.
 const MAX_ATTRIBUTES: usize = 256;
 /// Steps that every page has.
 const STEPS: u64 = 1_000_000;
@@ -98,10 +99,7 @@ impl<'a> Page<'a> {
             let (token, end) = next_token(bytes, tag_at, |tag, name, value| seen.attribute(tag, name, value));
             at = end;
             match token {
-                Token::Start { tag, attributes, self_closing } => {
-                    if attributes > MAX_ATTRIBUTES {
-                        return Err(Exclusion::HtmlLimits);
-                    }
+                Token::Start { tag, self_closing } => {
                     let raw = builder.start(tag, self_closing, tag_at, end, seen.hints)?;
                     let mut head = None;
                     if raw {
@@ -159,6 +157,7 @@ fn text(bytes: &[u8]) -> &str {
 /// What was seen of a tag's attributes.
 #[derive(Default)]
 struct Seen<'a> {
+    attributes: usize,
     hints: Hints,
     key: &'a [u8],
     content: &'a [u8],
@@ -167,8 +166,10 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn attribute(&mut self, tag: Tag, name: &'a [u8], value: &'a [u8]) {
+        self.attributes += 1;
         let is = |wanted: &str| name.eq_ignore_ascii_case(wanted.as_bytes());
         match tag {
+            _ if self.attributes > MAX_ATTRIBUTES => {}
             Tag::META => {
                 if is("name") || is("property") || is("itemprop") {
                     self.key = value;

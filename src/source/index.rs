@@ -9,6 +9,7 @@
 //! an index of 100 million lines takes 1.6 GB, and up to twice that while the list grows.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -64,13 +65,24 @@ pub(super) async fn read(
     Ok(archives.collect())
 }
 
+/// Length of a member of 4 GiB and more, such as an archive that is one member: it is read to its own end, and the archive's
+/// bounds it.
+const TO_THE_END: u32 = u32::MAX;
+
 /// A line of an index.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     archive: u32,
-    /// Longer records than 4 GiB are cut there: none is taken that is nearly so long.
+    /// [`TO_THE_END`] stands for 4 GiB and more.
     length: u32,
     offset: u64,
+}
+
+impl Line {
+    fn extent(&self) -> Extent {
+        let length = if self.length == TO_THE_END { u64::MAX } else { self.length.into() };
+        Extent { offset: self.offset, length }
+    }
 }
 
 #[derive(Default)]
@@ -141,20 +153,20 @@ impl Gathered {
                 archive
             }
         };
-        let length = u32::try_from(extent.length).unwrap_or(u32::MAX);
+        let length = u32::try_from(extent.length).unwrap_or(TO_THE_END);
         self.lines.push(Line { archive, length, offset: extent.offset });
         Ok(())
     }
 
     /// The records of each archive.
     fn group(mut self) -> Result<Vec<(Place, Named)>, SourceError> {
-        self.lines.sort_unstable_by_key(|line| (line.archive, line.offset, line.length));
+        // Of two lines for one offset the longer one counts: too many bytes cost nothing, too few the record.
+        self.lines.sort_unstable_by_key(|line| (line.archive, line.offset, Reverse(line.length)));
         let place = |(name, (id, line))| (id, Place { name, line: Some(line) });
         let mut places: HashMap<u32, Place> = self.archives.into_iter().map(place).collect();
         let mut named = Vec::with_capacity(places.len());
         for lines in self.lines.chunk_by(|a, b| a.archive == b.archive) {
-            let extents = lines.iter().map(|line| Extent { offset: line.offset, length: line.length.into() });
-            let records = Named::new(extents);
+            let records = Named::new(lines.iter().map(Line::extent));
             let place = places.remove(&lines[0].archive).expect("lines are of archives that are known");
             if records.as_bytes().len() > MAX_NAMED_BYTES {
                 return Err(SourceError::TooManyNamed { archive: place.name, records: lines.len() });
@@ -304,6 +316,23 @@ mod tests {
             ("https://h/c.warc.gz".to_owned(), vec![(10, 5)]),
         ];
         assert_eq!(gathered(&lines, &web).unwrap(), expected);
+    }
+
+    /// As where two indexes are one archive's: whichever stands first, the record is read whole.
+    #[test]
+    fn of_two_lines_for_one_record_the_longer_counts() {
+        let cdxj = |length: &str| format!("a {{\"filename\": \"a\", \"offset\": 9, \"length\": {length}}}");
+        for (lengths, expected) in [
+            (["50", "60"], 60),
+            (["60", "50"], 60),
+            // A member of 4 GiB and more ends where it ends.
+            (["4294967294", "0"], 4_294_967_294),
+            (["5000000000", "60"], u64::MAX),
+        ] {
+            let lines = lengths.map(cdxj);
+            let found = gathered(&lines.each_ref().map(String::as_str), &base("/", true)).unwrap();
+            assert_eq!(found, [("/a".to_owned(), vec![(9, expected)])], "{lengths:?}");
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub async fn find(settings: &SourceSettings, store: &Store) -> Result<Listing, S
     for place in places {
         let before = archives.len();
         let listed = match place.name.strip_prefix("s3://") {
-            _ if is_url(&place.name) => {
+            _ if is_url(&place.name) || is_listed_object(&place, settings) => {
                 named.push(place);
                 continue;
             }
@@ -159,6 +159,13 @@ pub(super) async fn describe(
         archives.push(answer.expect("asking does not panic")?);
     }
     Ok(archives)
+}
+
+/// Whether a list names an object of S3 that is an archive by its name. Such ones are taken as they are: a list has thousands
+/// of them, and to search for each would be as many questions in a row.
+fn is_listed_object(place: &Place, settings: &SourceSettings) -> bool {
+    let key = place.name.strip_prefix("s3://").and_then(|place| place.split_once('/'));
+    place.line.is_some() && key.is_some_and(|(_, key)| is_archive(key, settings))
 }
 
 fn is_archive(name: &str, settings: &SourceSettings) -> bool {

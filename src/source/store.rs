@@ -103,17 +103,31 @@ impl Store {
         range: Range<u64>,
         pulse: &Pulse,
     ) -> Result<Box<dyn Read + Send>, SourceError> {
-        let Some(remote) = self.remote(&archive.name) else {
-            return disk::open(&archive.name, range, pulse);
-        };
         let Archive { size, etag, .. } = archive.clone();
-        let fetch = Fetch {
-            remote,
-            asked: Asked { from: range.start, end: range.end, size, etag },
-            stall: self.waits.stall,
-            retry: Retry::new(self.waits.retry),
-            pulse: pulse.clone(),
+        let asked = Asked { from: range.start, end: range.end, size, etag, is_list: false };
+        self.fetch(&archive.name, asked, self.waits.retry, pulse)
+    }
+
+    /// Opens a list or an index, of which a server that makes it up as it is asked need not tell the size. Somebody waits for
+    /// what it names, so a server that does not answer is given up as while the source is listed.
+    pub(super) fn open_list(&self, list: &Archive) -> Result<Box<dyn Read + Send>, SourceError> {
+        let Archive { size, etag, .. } = list.clone();
+        let asked = Asked { from: 0, end: u64::MAX, size, etag, is_list: true };
+        self.fetch(&list.name, asked, self.waits.retry.min(LISTING), &Pulse::default())
+    }
+
+    fn fetch(
+        &self,
+        name: &str,
+        asked: Asked,
+        retry: Duration,
+        pulse: &Pulse,
+    ) -> Result<Box<dyn Read + Send>, SourceError> {
+        let Some(remote) = self.remote(name) else {
+            return disk::open(name, asked.from..asked.end, pulse);
         };
+        let (stall, retry, pulse) = (self.waits.stall, Retry::new(retry), pulse.clone());
+        let fetch = Fetch { remote, asked, stall, retry, pulse };
         Ok(Box::new(fetch.start(&self.runtime)))
     }
 

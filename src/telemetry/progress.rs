@@ -237,8 +237,7 @@ fn count(number: f64) -> String {
     scaled(number, &["", "k", "M", "G", "T"])
 }
 
-/// `950 B`, `38.1 kB`, `1.2 GB`: powers of 1000.
-/// A number of bytes for people, such as `1.2 GB`.
+/// A number of bytes for people: `950 B`, `38.1 kB`, `1.2 GB`, in powers of 1000.
 pub fn bytes(number: f64) -> String {
     scaled(number, &[" B", " kB", " MB", " GB", " TB", " PB"])
 }

@@ -257,7 +257,7 @@ fn pages() -> Vec<Bomb> {
     (0..100_000).for_each(|i| write!(attributes, " a{i}").unwrap());
     vec![
         of("100,000 elements inside each other", "ok", "<div>".repeat(100_000), 0),
-        of("100,000 attributes", "html_limits", attributes + ">x", 0),
+        of("100,000 attributes", "ok", attributes + ">x", 0),
         of("1,000,000 elements", "ok", "<br>".repeat(990_000), ELEMENTS),
         of("links that are never closed", "ok", "<div><a href=x>".repeat(20_000), 0),
         of("end tags without number", "ok", "</p>".repeat(990_000), ELEMENTS),

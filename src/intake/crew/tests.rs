@@ -1,6 +1,7 @@
 //! Crews over archives of numbers: a record's body is its number and how much work it is.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -101,6 +102,24 @@ fn the_order_is_the_archives() {
         for threads in 2..=8 {
             assert_eq!(read(threads), one, "seed {seed}, {threads} threads");
         }
+    }
+}
+
+/// Where the system refuses threads, those that there are tell all the same.
+#[test]
+fn refused_threads_are_done_without() {
+    for granted in 0..4 {
+        let spawn = |number, work| {
+            if number < granted { super::spawn(number, work) } else { Err(ErrorKind::WouldBlock.into()) }
+        };
+        let preparers = crew_of(4, |response| Ok(prepared(response)));
+        let read = archive((0..300).map(record).collect(), &Arc::default());
+        let mut crew = Crew::start_by(spawn, read, preparers);
+        for number in 0..300 {
+            assert_eq!(crew.next().unwrap().unwrap().at, place(number), "{granted} granted");
+        }
+        assert!(crew.next().unwrap().is_none());
+        assert_eq!(crew.end().len(), 1 + granted.min(3), "as many go on with the next lease");
     }
 }
 

@@ -4,7 +4,6 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
-use warcdl_actors::port::Pulse;
 
 use super::{Line, Place, check_scheme};
 use crate::source::store::{Store, is_url};
@@ -22,7 +21,7 @@ pub(in crate::source) fn for_each_line(
     store: &Store,
     mut take: impl FnMut(&str, u64) -> Result<(), String>,
 ) -> Result<(), SourceError> {
-    let input = store.open(archive, 0, &Pulse::default())?;
+    let input = store.open_list(archive)?;
     let failed = |source| SourceError::Path { path: archive.name.clone(), source };
     let mut stored = BufReader::with_capacity(256 << 10, input);
     let gzipped = stored.fill_buf().map_err(failed)?.starts_with(GZIP);

@@ -13,6 +13,8 @@ pub(super) struct Answer {
     pub(super) content_range: Option<String>,
     /// `Content-Length`.
     pub(super) content_length: Option<u64>,
+    /// Whether the body comes in chunks, of which the last one says that it is the last.
+    pub(super) chunked: bool,
     /// `Content-Encoding`, by which S3 keeps what the uploader said of the object; set by proxies that compress.
     pub(super) content_encoding: Option<String>,
     /// `Content-Type`, for messages.
@@ -31,14 +33,17 @@ pub(super) struct Asked {
     pub(super) size: u64,
     /// As listed, or as the first answer said; empty if not known.
     pub(super) etag: String,
+    /// A list or an index, which a server may make up as it is asked: it is taken whole, as it is sent, if nothing is known of
+    /// its size. What its lines name is checked.
+    pub(super) is_list: bool,
 }
 
 /// What the body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Where it ends in the object.
+    /// Where it ends in the object; `u64::MAX`: where the body ends.
     pub(super) end: u64,
-    /// Size of the whole object.
+    /// Size of the whole object; 0 if not known.
     pub(super) size: u64,
 }
 
@@ -94,6 +99,9 @@ impl Asked {
     /// An answer of status 200: the whole object, if it is one at all.
     fn check_whole(&self, answer: &Answer) -> Result<Piece, Trouble> {
         let encoded = answer.content_encoding.as_deref().is_some_and(|coding| coding != "identity");
+        if self.is_list && self.size == 0 && !encoded {
+            return self.check_list(answer);
+        }
         if self.size == 0 || answer.content_length != Some(self.size) || encoded {
             return Err(other(answer, format!("asked for {}, got another answer", self.range())));
         }
@@ -102,6 +110,18 @@ impl Asked {
             return Err(Trouble::new(Kind::Final, reason, "the server must support Range requests"));
         }
         Ok(Piece { end: self.size, size: self.size })
+    }
+
+    /// The same of a list of which no size was told. A server that does not know ranges will not learn them.
+    fn check_list(&self, answer: &Answer) -> Result<Piece, Trouble> {
+        match answer.content_length {
+            _ if self.from > 0 => {}
+            Some(length) => return Ok(Piece { end: length, size: length }),
+            None if answer.chunked => return Ok(Piece { end: u64::MAX, size: 0 }),
+            None => {}
+        }
+        let reason = format!("asked for {}, got another answer, of which no end is told", self.range());
+        Err(Trouble::new(Kind::Final, reason, "the server must support Range requests"))
     }
 
     /// Whether `first`, the first bytes of the object, may be those of an archive. Only looked at where the listing does
@@ -166,7 +186,8 @@ mod tests {
 
     #[test]
     fn only_the_piece_that_was_asked_for_is_taken() {
-        let rest = Asked { from: 100, end: u64::MAX, size: 1000, etag: "\"a\"".to_owned() };
+        let etag = "\"a\"".to_owned();
+        let rest = Asked { from: 100, end: u64::MAX, size: 1000, etag, is_list: false };
         let whole = Asked { from: 0, ..rest.clone() };
         let some = Asked { end: 200, ..rest.clone() };
         let unknown = Asked { size: 0, etag: String::new(), ..whole.clone() };
@@ -209,8 +230,33 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_no_known_size_is_taken_whole() {
+        let list = Asked { from: 0, end: u64::MAX, size: 0, etag: String::new(), is_list: true };
+        let (later, known) = (Asked { from: 9, ..list.clone() }, Asked { size: 9, ..list.clone() });
+        let plain = |length| answer("", length, "");
+        let chunked = Answer { chunked: true, ..plain(None) };
+        let packed = Answer { content_encoding: Some("gzip".to_owned()), ..chunked.clone() };
+        let ranged = answer("bytes 0-8/9", Some(9), "");
+        for (asked, answer, expected) in [
+            (&list, &chunked, Ok((u64::MAX, 0))),
+            (&list, &plain(Some(9)), Ok((9, 9))),
+            (&list, &plain(Some(0)), Ok((0, 0))),
+            (&list, &ranged, Ok((9, 9))),
+            // It may have been cut off.
+            (&list, &plain(None), Err(Kind::Final)),
+            (&list, &packed, Err(Kind::Busy)),
+            (&later, &chunked, Err(Kind::Final)),
+            (&known, &chunked, Err(Kind::Busy)),
+        ] {
+            let got =
+                asked.check(answer).map(|piece| (piece.end, piece.size)).map_err(|trouble| trouble.kind);
+            assert_eq!(got, expected, "{asked:?}: {answer:?}");
+        }
+    }
+
+    #[test]
     fn markup_is_no_archive_where_nothing_vouches_for_it() {
-        let known = Asked { from: 0, end: u64::MAX, size: 9, etag: String::new() };
+        let known = Asked { from: 0, end: u64::MAX, size: 9, etag: String::new(), is_list: false };
         let unknown = Asked { size: 0, ..known.clone() };
         for page in ["<?xml version=\"1.0\"?><Error>", "\u{feff}<!DOCTYPE html>", "\r\n <html>"] {
             assert!(!unknown.may_start_with(page.as_bytes()), "{page}");

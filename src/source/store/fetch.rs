@@ -11,7 +11,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc;
 use warcdl_actors::port::Pulse;
 
-use super::SourceError;
 use super::answer::{self, Asked};
 use super::remote::{Pieces, Remote};
 use super::retry::{Next, Retry};
@@ -156,7 +155,12 @@ impl Fetch {
                     self.asked.etag.clone_from(etag);
                 }
             }
-            if at == piece.end {
+            let told_by_body = piece.end == u64::MAX && matches!(arrived, Ok(None));
+            if at == piece.end || told_by_body {
+                if piece.size == 0 {
+                    // Only the body said where it ends.
+                    self.asked.end = at;
+                }
                 return Ok(Ended::Whole);
             }
             return Err(Trouble::broken(match arrived {
@@ -244,12 +248,5 @@ impl Read for Body {
         self.chunk.copy_to_slice(&mut buffer[..count]);
         self.offset += count as u64;
         Ok(count)
-    }
-}
-
-impl Remote {
-    /// What is told of trouble that no further attempt will help.
-    pub(super) fn error(&self, Trouble { reason, cure, .. }: Trouble) -> SourceError {
-        SourceError::Remote { place: self.place(), reason, cure }
     }
 }

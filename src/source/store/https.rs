@@ -151,6 +151,7 @@ fn answer(headers: &HeaderMap) -> Answer {
     Answer {
         content_range: owned(header::CONTENT_RANGE),
         content_length: length(headers),
+        chunked: text(headers, header::TRANSFER_ENCODING).is_some_and(|coding| coding.ends_with("chunked")),
         content_encoding: owned(header::CONTENT_ENCODING),
         content_type: owned(header::CONTENT_TYPE),
         etag: owned(header::ETAG),

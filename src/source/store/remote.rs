@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
+use super::SourceError;
 use super::fetch::Got;
 use super::https::Https;
 use super::s3::S3;
@@ -55,22 +56,36 @@ impl Remote {
     pub(super) fn place(&self) -> String {
         match self {
             Remote::S3 { s3, .. } => format!("{self} at {}", s3.endpoint()),
-            // What stands before an @ may be a password.
-            Remote::Https { url, .. } => match url.split_once('@') {
-                Some((_, rest)) => format!("https://…@{rest}"),
-                None => url.clone(),
+            Remote::Https { .. } => self.to_string(),
+        }
+    }
+
+    /// What is told of trouble that no further attempt will help.
+    pub(super) fn error(&self, Trouble { reason, cure, .. }: Trouble) -> SourceError {
+        SourceError::Remote { place: self.place(), reason, cure }
+    }
+}
+
+/// For messages and logs.
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Remote::S3 { bucket, key, .. } => write!(f, "s3://{bucket}/{key}"),
+            Remote::Https { url, .. } => match user_info(url) {
+                Some((scheme, rest)) => write!(f, "{scheme}…@{rest}"),
+                None => f.write_str(url),
             },
         }
     }
 }
 
-impl fmt::Display for Remote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Remote::S3 { bucket, key, .. } => write!(f, "s3://{bucket}/{key}"),
-            Remote::Https { url, .. } => f.write_str(url),
-        }
-    }
+/// What stands before and behind a user's name in an address, if there is one: a password may belong to it. An @ behind the
+/// server's name is part of the path.
+fn user_info(url: &str) -> Option<(&str, &str)> {
+    let authority = url.find("://")? + "://".len();
+    let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |length| authority + length);
+    let at = authority + url[authority..end].rfind('@')?;
+    Some((&url[..authority], &url[at + 1..]))
 }
 
 impl Pieces {
@@ -88,6 +103,26 @@ impl Pieces {
                     Err(error) => return Some(Err(root_cause(&error))),
                 }
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Https, Remote};
+
+    #[test]
+    fn a_password_is_hidden_and_nothing_else() {
+        for (url, told) in [
+            ("http://h/a@b.warc.gz", "http://h/a@b.warc.gz"),
+            ("https://h?a@b", "https://h?a@b"),
+            ("http://user:password@h:1/a@b.warc.gz", "http://…@h:1/a@b.warc.gz"),
+            ("https://user:p@ssword@h", "https://…@h"),
+        ] {
+            let remote = Remote::Https { https: Https::new(Duration::ZERO), url: url.to_owned() };
+            assert_eq!((remote.to_string(), remote.place()), (told.to_owned(), told.to_owned()));
         }
     }
 }

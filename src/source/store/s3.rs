@@ -114,6 +114,7 @@ impl S3 {
         let answer = Answer {
             content_range: text(response.content_range()),
             content_length: response.content_length().and_then(|length| u64::try_from(length).ok()),
+            chunked: false,
             content_encoding: text(response.content_encoding()),
             content_type: text(response.content_type()),
             etag: text(response.e_tag()),
@@ -171,16 +172,32 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let status = status(error);
-    let reason = match (error.code(), status) {
+    let mut reason = match (error.code(), status) {
         (Some(code), _) => code.to_owned(),
         (None, Some(status)) => format!("HTTP status {status}"),
         (None, None) => root_cause(error),
     };
+    if let Some(region) = header(error, "x-amz-bucket-region") {
+        reason += &format!(", the bucket is in {region}");
+    }
     let (kind, cure) = match (error.code(), status) {
         // A connection that was idle for too long; S3 says so with status 400.
         (Some("RequestTimeout"), _) => (Kind::Busy, "the server was too slow to read the request"),
         (Some("NoSuchBucket"), _) => (Kind::Final, "no such bucket: see source.s3.buckets and source.paths"),
         (Some("NoSuchKey"), _) => (Kind::Final, "the object is gone: list the source again"),
+        (Some("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired"), _) => (
+            Kind::Final,
+            "get new temporary keys: see source.s3.session_token, or AWS_SESSION_TOKEN where that is not set",
+        ),
+        (Some("PermanentRedirect" | "AuthorizationHeaderMalformed"), _) | (_, Some(301)) => (
+            Kind::Final,
+            "set source.s3.region to the bucket's, and source.s3.endpoint_url, if it is set, to that region's",
+        ),
+        // What answers HEAD has no body to say more.
+        (None, Some(400)) => (
+            Kind::Final,
+            "see whether source.s3.region is the bucket's, and source.s3.session_token, which may have expired",
+        ),
         (_, Some(412)) => (Kind::Final, "the object has changed since it was listed: start the run again"),
         (_, Some(401 | 403)) => (
             Kind::Final,
