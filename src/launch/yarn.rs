@@ -44,8 +44,9 @@ use crate::control::{Control, Ending, FromMaster, MasterSaid, Progress, ReaderEv
 /// How long the ResourceManager is tried for at first, and once it has answered.
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long an application may take to end, and when the operator waits for it.
-const END_PATIENCE: Duration = Duration::from_secs(15);
+/// How long an application may take to end: a good run is not marked as killed because a node is busy. And when the operator
+/// waits for it.
+const END_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How long the master may take to go once the application is over.
 const FAREWELL: Duration = Duration::from_secs(3);
