@@ -41,16 +41,28 @@ impl Setting {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let options = Options { runner: watched, ..options };
         let cluster = runtime.block_on(Cluster::start(options)).unwrap();
-        let (manager, scheduler) = (&cluster.resource_managers()[0], &cluster.schedulers()[0]);
-        let conf = folder.path("conf");
-        std::fs::create_dir(&conf).unwrap();
-        let addresses = [
-            ("yarn.resourcemanager.address", &*manager.to_string()),
-            ("yarn.resourcemanager.scheduler.address", &*scheduler.to_string()),
-        ];
+        std::fs::create_dir(folder.path("conf")).unwrap();
         let setting = Setting { runtime, cluster, folder, started };
-        setting.configure("yarn-site.xml", &addresses);
+        setting.name_managers();
         setting
+    }
+
+    /// Says in the configuration where the ResourceManagers are.
+    fn name_managers(&self) {
+        let managers = self.cluster.resource_managers().into_iter().zip(self.cluster.schedulers());
+        let is_ha = managers.len() > 1;
+        let mut properties = Vec::new();
+        for (number, (manager, scheduler)) in managers.enumerate() {
+            let of = if is_ha { format!(".rm{number}") } else { String::new() };
+            properties.push((format!("yarn.resourcemanager.address{of}"), manager.to_string()));
+            properties.push((format!("yarn.resourcemanager.scheduler.address{of}"), scheduler.to_string()));
+        }
+        if is_ha {
+            properties.push(("yarn.resourcemanager.ha.enabled".into(), "true".into()));
+            properties.push(("yarn.resourcemanager.ha.rm-ids".into(), "rm0,rm1".into()));
+        }
+        let properties: Vec<_> = properties.iter().map(|(key, value)| (&**key, &**value)).collect();
+        self.configure("yarn-site.xml", &properties);
     }
 
     /// Writes a file of Hadoop's configuration.
@@ -268,6 +280,50 @@ fn what_dies_is_replaced_restarts_are_survived_and_an_operator_scales_and_kills(
     node.line(|line| line.starts_with("yarn: KILLED").then_some(()));
     assert_eq!(node.wait(), Some(7));
     assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
+}
+
+#[test]
+fn another_resource_manager_takes_over_in_the_middle_of_a_job() {
+    let options = Options { resource_managers: 2, ..Options::default() };
+    let setting = Setting::with(options, idle_readers);
+    let config = setting.config("");
+    let mut node = Running::start(setting.command().args(["--role", "gpu", "--config"]).arg(&config));
+    let application = node.line(|line| line.strip_prefix("yarn: submitted ").map(str::to_owned));
+    node.line(|line| line.contains("registered with the ResourceManager").then_some(()));
+    assert!(setting.wait(|cluster| cluster.running().len() == 3), "{:?}", setting.cluster.running());
+    let before = setting.cluster.running();
+    setting.cluster.fail_over(1);
+    node.line(|line| line.contains("the ResourceManager was restarted; the readers run on").then_some(()));
+    assert_eq!(setting.cluster.running(), before);
+    // All three ways are open to the other one: the master's, the operator's, and the GPU node's.
+    assert_eq!(setting.yarn(&["scale", "4"]).status.code(), Some(0));
+    assert!(setting.wait(|cluster| cluster.running().len() == 5), "{:?}", setting.cluster.running());
+    let status = setting.yarn(&["status"]);
+    let text = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(text.contains(&application) && text.contains("RUNNING"), "{text}{}", stderr(&status));
+    node.signal("INT");
+    node.line(|line| line.contains("once more to stop at once").then_some(()));
+    node.signal("INT");
+    node.line(|line| line.starts_with("yarn: KILLED").then_some(()));
+    assert_eq!(node.wait(), Some(130));
+    assert!(setting.wait(|cluster| cluster.running().is_empty()), "{:?}", setting.cluster.running());
+}
+
+/// What is read after the takeover is in the results as well.
+#[test]
+fn a_job_that_two_resource_managers_served_is_complete() {
+    let options = Options { resource_managers: 2, ..Options::default() };
+    let setting = Setting::with(options, |processes| processes);
+    let config = setting.config(&format!("yarn.artifact = {PROGRAM:?}"));
+    let holder = Holder::new();
+    let mut node = holder.start(&config, &[("HADOOP_CONF_DIR", &setting.folder.path("conf"))]);
+    node.line(|line| line.contains("started on").then_some(()));
+    setting.cluster.fail_over(1);
+    node.line(|line| line.contains("the ResourceManager was restarted; the readers run on").then_some(()));
+    drop(holder);
+    node.line(|line| (line == "yarn: FINISHED (SUCCEEDED)").then_some(()));
+    assert_eq!(node.wait(), Some(0));
+    assert_eq!(setting.rows().len(), 70);
 }
 
 #[test]

@@ -329,7 +329,6 @@ async fn allocate(master: &mut AppMaster, request: AllocateRequest) -> Event {
         },
         amrm_token: None,
         nm_tokens: pairs(allocation.node_tokens),
-        headroom: Some(allocation.headroom),
         cluster_nodes: allocation.cluster_nodes,
     }))
 }

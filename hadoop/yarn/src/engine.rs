@@ -42,7 +42,7 @@ pub use settings::Settings;
 pub use types::{Completed, NodeChange, Preemption};
 pub use verdict::{Bearing, Blame, Cause, Verdict};
 
-use crate::{Container, ContainerId, FinalStatus, NodeId, Resource, Token};
+use crate::{Container, ContainerId, FinalStatus, NodeId, Token};
 use blacklist::Blacklist;
 use conversation::Conversation;
 use ending::Phase;
@@ -78,7 +78,6 @@ pub struct Engine {
     farewells: u32,
     amrm_token: Option<Token>,
     nm_tokens: BTreeMap<NodeId, Token>,
-    headroom: Option<Resource>,
     cluster_nodes: u32,
     progress: f32,
     delivered: u64,
@@ -106,8 +105,6 @@ pub struct Census {
     pub blacklisted: u32,
     /// Nodes of the cluster.
     pub cluster_nodes: u32,
-    /// What could still be had in this queue.
-    pub headroom: Option<Resource>,
 }
 
 impl Engine {
@@ -131,7 +128,6 @@ impl Engine {
             farewells: 0,
             amrm_token: None,
             nm_tokens: BTreeMap::new(),
-            headroom: None,
             cluster_nodes: 0,
             progress: 0.0,
             delivered: 0,
@@ -207,7 +203,6 @@ impl Engine {
             }),
             blacklisted: self.blacklist.listed().len() as u32,
             cluster_nodes: self.cluster_nodes,
-            headroom: self.headroom,
         }
     }
 

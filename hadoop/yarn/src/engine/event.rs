@@ -109,8 +109,6 @@ pub struct AllocateReply {
     pub amrm_token: Option<Token>,
     /// Tokens for NodeManagers that are new, or whose old one will not do any more.
     pub nm_tokens: Vec<(NodeId, Token)>,
-    /// What could still be had in this queue.
-    pub headroom: Option<Resource>,
     /// Nodes of the cluster.
     pub cluster_nodes: u32,
 }

@@ -110,7 +110,6 @@ impl Engine {
             self.actions.push(Action::UseToken(token));
         }
         self.nm_tokens.extend(reply.nm_tokens);
-        self.headroom = reply.headroom.or(self.headroom);
         if reply.cluster_nodes > 0 {
             self.cluster_nodes = reply.cluster_nodes;
             self.blacklist.cluster(reply.cluster_nodes);

@@ -5,7 +5,7 @@ mod manager;
 mod readers;
 
 use super::*;
-use crate::{ApplicationId, AttemptId};
+use crate::{ApplicationId, AttemptId, Resource};
 
 const READER: Resource = Resource { memory_mb: 2048, vcores: 2 };
 

@@ -2,7 +2,7 @@
 
 use super::rng::Rng;
 use crate::engine::*;
-use crate::{ApplicationId, AttemptId};
+use crate::{ApplicationId, AttemptId, Resource};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The size of every container of the model.
@@ -281,7 +281,6 @@ impl Cluster {
             preemption: Preemption { strict, ..Preemption::default() },
             amrm_token: (!self.token_used).then(|| token("YARN_AM_RM_TOKEN", self.token)),
             nm_tokens,
-            headroom: None,
             cluster_nodes: self.nodes.len() as u32,
         }
     }
