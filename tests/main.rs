@@ -14,3 +14,4 @@ mod sample;
 mod tidy;
 mod web;
 mod yarn;
+mod yarn_setting;
