@@ -321,7 +321,7 @@ impl Members {
     fn inflate_whole(&mut self) -> io::Result<()> {
         if self.frames.is_none()
             && let Some(length) = self.stored_len()?
-            && let Some(made) = self.whole.inflate(&self.stored.bytes()[..length], &mut self.window)
+            && let Some(made) = self.whole.inflate(self.stored.member(length), &mut self.window)
         {
             self.stored.start += length;
             self.to = made;

@@ -51,6 +51,11 @@ impl Stored {
         &self.buffer[self.start..self.end]
     }
 
+    /// The open member from its start to `length` bytes behind what was taken of it; all of it is kept.
+    pub(super) fn member(&self, length: usize) -> &[u8] {
+        &self.buffer[self.mark..self.start + length]
+    }
+
     /// Offset in the file of the next byte.
     pub(super) fn offset(&self) -> u64 {
         self.base + self.start as u64
