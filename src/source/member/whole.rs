@@ -1,6 +1,7 @@
 //! Inflating a whole member in one call, which libdeflate does faster than any decoder of streams.
 
 use libdeflater::Decompressor;
+use memchr::memmem;
 
 use super::gzip::TRAILER;
 
@@ -20,10 +21,11 @@ impl Whole {
         // The length is modulo 2³², which more than fits no target.
         let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
         let target = target.get_mut(..length)?;
-        // It looks for the trailer where the stream ends, which may be before these bytes do.
+        // It looks for the trailer where the stream ends, and does not mind what follows.
         let made = self.0.gzip_decompress(stored, target).ok()?;
         let right = made == length && libdeflater::crc32(target).to_le_bytes() == *crc;
-        right.then_some(made)
+        let ends_before = memmem::find(&stored[..stored.len() - 1], trailer).is_some();
+        (right && !ends_before).then_some(made)
     }
 }
 
@@ -54,6 +56,8 @@ mod tests {
             check(&[&member[..], &[0; 8]].concat(), text.len(), None);
             let (stream, trailer) = member.split_at(member.len() - TRAILER);
             check(&[stream, b"\0", trailer].concat(), text.len(), None);
+            check(&[&member[..], trailer].concat(), text.len(), None);
+            check(&[&member[..], b"no member", trailer].concat(), text.len(), None);
             for cut in [0, 1, 7, 8, 9, 18, 19, member.len() / 2, member.len() - 1] {
                 check(&member[..cut], text.len(), None);
             }
