@@ -14,7 +14,6 @@ use warcdl::intake::Intake;
 use warcdl::job::Job;
 use warcdl::kind::Kind;
 use warcdl::process;
-use warcdl_actors::Position;
 use warcdl_actors::port::{Pulse, Source};
 use warcdl_actors::wire::Lease;
 
@@ -86,19 +85,7 @@ fn read(kind: Kind, path: &Path) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let store = job.store(runtime.handle().clone());
     let mut intake = Intake::new(job, store).unwrap();
-    let lease = Lease {
-        part: 0,
-        epoch: 0,
-        start: Position::default(),
-        from: 0,
-        end: u64::MAX,
-        careful: 0,
-        pass_over: false,
-        size: path.metadata().unwrap().len(),
-        name: path.to_str().unwrap().to_owned(),
-        etag: String::new(),
-        named: None,
-    };
+    let lease = Lease::of_whole(path.to_str().unwrap(), path.metadata().unwrap().len());
     let mut outcomes = Vec::new();
     let mut records = intake.open(&lease, &Pulse::default()).unwrap();
     loop {

@@ -1,5 +1,5 @@
-//! A GPU node whose model waits until it is let go. It is this test program itself, started once more: the real one takes no
-//! model of a test's.
+//! A GPU node whose model waits until it is let go. It is the test itself that needs it, run once more in a process of its own:
+//! the real program takes no model of a test's.
 
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
@@ -18,19 +18,27 @@ const HOLDER: &str = "WARCDL_TEST_MODEL_HOLDER";
 const CONFIG: &str = "WARCDL_TEST_CONFIG";
 
 /// Holds the model until it is dropped.
-pub struct Holder(TcpListener);
+pub struct Holder {
+    listener: TcpListener,
+    test: &'static str,
+}
 
 impl Holder {
-    pub fn new() -> Holder {
-        Holder(TcpListener::bind("127.0.0.1:0").unwrap())
+    /// For the test of this name, which begins by this; in the process that is the node nothing is given, once the node is over.
+    pub fn of(test: &'static str) -> Option<Holder> {
+        if let (Ok(holder), Ok(config)) = (std::env::var(HOLDER), std::env::var(CONFIG)) {
+            node(holder, &config);
+            return None;
+        }
+        Some(Holder { listener: TcpListener::bind("127.0.0.1:0").unwrap(), test })
     }
 
     /// The node, with `environment` of its own.
     pub fn start(&self, config: &Path, environment: &[(&str, &Path)]) -> Running {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "held_node::node", "--ignored", "--nocapture"]);
+        command.args(["--exact", self.test, "--nocapture"]);
         command.stdin(Stdio::null()).stderr(Stdio::piped());
-        command.env(HOLDER, self.0.local_addr().unwrap().to_string()).env(CONFIG, config);
+        command.env(HOLDER, self.listener.local_addr().unwrap().to_string()).env(CONFIG, config);
         // What the first thread of a program has, and a test's has not.
         command.env("RUST_MIN_STACK", (8 << 20).to_string());
         command.env_remove("RUST_LOG").env("HADOOP_USER_NAME", "tester").envs(environment.iter().copied());
@@ -51,11 +59,8 @@ impl Model for Held {
     }
 }
 
-#[test]
-#[ignore = "no test: the node that Holder starts"]
-fn node() {
-    let (Ok(holder), Ok(config)) = (std::env::var(HOLDER), std::env::var(CONFIG)) else { return };
-    let words = ["warcdl-node", "--role", "gpu", "--config", &config];
+fn node(holder: String, config: &str) {
+    let words = ["warcdl-node", "--role", "gpu", "--config", config];
     let Ok(Invocation { role: Role::Gpu(args), verbosity }) = Invocation::parse(words) else {
         panic!("{words:?}")
     };

@@ -87,9 +87,9 @@ fn the_master_may_work_in_the_gpu_nodes_process_and_the_program_lie_on_the_nodes
 /// A slow model may take minutes over what was read: readers that were started meanwhile would find nothing to do.
 #[test]
 fn no_readers_are_wanted_once_all_is_read() {
+    let Some(holder) = Holder::of("yarn::no_readers_are_wanted_once_all_is_read") else { return };
     let setting = Setting::new(|processes| processes);
     let config = setting.config(&format!("yarn.artifact = {PROGRAM:?}"));
-    let holder = Holder::new();
     let mut node = holder.start(&config, &[("HADOOP_CONF_DIR", &setting.folder.path("conf"))]);
     node.line(|line| (line == "yarn: all is read: no more readers are wanted").then_some(()));
     let refused = stderr(&setting.yarn(&["scale", "4"]));
@@ -172,10 +172,12 @@ fn another_resource_manager_takes_over_in_the_middle_of_a_job() {
 /// What is read after the takeover is in the results as well.
 #[test]
 fn a_job_that_two_resource_managers_served_is_complete() {
+    let Some(holder) = Holder::of("yarn::a_job_that_two_resource_managers_served_is_complete") else {
+        return;
+    };
     let options = Options { resource_managers: 2, ..Options::default() };
     let setting = Setting::with(options, |processes| processes);
     let config = setting.config(&format!("yarn.artifact = {PROGRAM:?}"));
-    let holder = Holder::new();
     let mut node = holder.start(&config, &[("HADOOP_CONF_DIR", &setting.folder.path("conf"))]);
     node.line(|line| line.contains("started on").then_some(()));
     setting.cluster.fail_over(1);

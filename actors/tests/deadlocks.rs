@@ -268,19 +268,7 @@ async fn a_reader_that_cannot_write_still_reads() {
 }
 
 fn lease_of(name: &str, start: Position) -> Lease {
-    Lease {
-        part: 0,
-        epoch: 1,
-        start,
-        from: 0,
-        end: u64::MAX,
-        careful: 0,
-        pass_over: false,
-        size: 0,
-        name: name.into(),
-        etag: String::new(),
-        named: None,
-    }
+    Lease { epoch: 1, start, ..Lease::of_whole(name, 0) }
 }
 
 /// h2 (five leaks in its changelog): what is received and not kept (padding, cancelled and late frames) cost credit for ever.

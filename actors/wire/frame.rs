@@ -117,6 +117,25 @@ pub struct Lease {
     pub named: Option<Named>,
 }
 
+impl Lease {
+    /// Part 0, which is all of an archive that nobody has read yet.
+    pub fn of_whole(name: impl Into<String>, size: u64) -> Lease {
+        Lease {
+            part: 0,
+            epoch: 0,
+            start: Position::default(),
+            from: 0,
+            end: u64::MAX,
+            careful: 0,
+            pass_over: false,
+            size,
+            name: name.into(),
+            etag: String::new(),
+            named: None,
+        }
+    }
+}
+
 /// A record, and the progress up to and including it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordFrame {

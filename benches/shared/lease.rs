@@ -9,7 +9,6 @@ use warcdl::config::Config;
 use warcdl::intake::Intake;
 use warcdl::job::Job;
 
-use warcdl_actors::Position;
 use warcdl_actors::port::{Pulse, Source, Step};
 use warcdl_actors::wire::Lease;
 
@@ -42,19 +41,8 @@ pub fn read(job: Job, threads: usize, path: &Path, mut each: impl FnMut(Step)) -
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let store = job.store(runtime.handle().clone());
     let mut intake = Intake::new(job, store).expect("a job").with_threads(threads);
-    let lease = Lease {
-        part: 0,
-        epoch: 0,
-        start: Position::default(),
-        from: 0,
-        end: u64::MAX,
-        careful: 0,
-        pass_over: false,
-        size: path.metadata().expect("the archive").len(),
-        name: path.display().to_string(),
-        etag: String::new(),
-        named: None,
-    };
+    let size = path.metadata().expect("the archive").len();
+    let lease = Lease::of_whole(path.display().to_string(), size);
     let (start, before) = (std::time::Instant::now(), cpu::seconds());
     let mut records = intake.open(&lease, &Pulse::default()).expect("the archive");
     while let Some(step) = records.next().expect("the archive is whole") {

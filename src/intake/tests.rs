@@ -49,19 +49,7 @@ fn job() -> Job {
 }
 
 fn lease(path: &Path, size: usize, start: Position) -> Lease {
-    Lease {
-        part: 0,
-        epoch: 0,
-        start,
-        from: 0,
-        end: u64::MAX,
-        careful: 0,
-        pass_over: false,
-        size: size as u64,
-        name: path.to_str().unwrap().to_owned(),
-        etag: String::new(),
-        named: None,
-    }
+    Lease { start, ..Lease::of_whole(path.to_str().unwrap(), size as u64) }
 }
 
 /// Where each record of a lease starts and ends, and whether it was taken.
